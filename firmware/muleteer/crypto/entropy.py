@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only source of random bytes; everything else takes them as an argument."""
+
+from os import urandom
+
+
+def random_bytes(size: int) -> bytes:
+    """Return `size` random bytes from the kernel, fit for keys."""
+    return urandom(size)
