@@ -46,7 +46,8 @@ def scene(title: str, status: Status) -> Image.Image:
         y = glass.height + 2 * MARGIN + row * (LID - 4) + 10
         fill = {STEADY: LAMP_ON, OFF: LAMP_OFF}.get(lit.pattern, LAMP_ON)
         pen.ellipse((MARGIN, y, MARGIN + 16, y + 16), fill=fill, outline="#111111", width=2)
-        pen.text((MARGIN + 26, y), f"{lit.bay or lit.lamp.value}: {lit.pattern.name} ({lit.says})", "#d8dde0", font_size=15)
+        words = f"{lit.bay or lit.lamp.value}: {lit.pattern.name} ({lit.says})"
+        pen.text((MARGIN + 26, y), words, "#d8dde0", font_size=15)
     titled = Image.new("RGB", (image.width, image.height + LID), "white")
     titled.paste(image, (0, LID))
     ImageDraw.Draw(titled).text((4, 6), title, "#333333", font_size=20)

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures for comparing our commands with the real ones."""
+
+import pytest
+from cli_lab import Both
+
+
+@pytest.fixture
+def both(tmp_path):
+    return Both(tmp_path)
