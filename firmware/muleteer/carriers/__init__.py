@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carriers: the ways packets travel. Each module is the glue of a spool and one piece of the outside.
+
+Today there is one, the **stick**: a USB stick that people carry. A stick is not a link: nobody answers at the other
+end, so nothing is known but what was read from it and what was read back from it. (`xfer` is the same directory layout
+as the reference's command line knows it, without the round.)
+
+=====================  ===========================================================================================
+stick                  the round: everything one insertion does, in order
+stick_report           the words a round uses: progress, refusals, holds, the result
+stick_medium           one mounted stick, and what an OSError of it means: pulled, write-protected, full, one bad file
+stick_layout           what is on a stick, found without trusting it
+stick_receive          from the stick into rx
+stick_acks             which packets in tx are acknowledgements, for which none is waited
+stick_plan             pure: which queued packets go on this stick, and why the others wait
+stick_queue            the queue with its locks, what of it travels already, what lies on the stick already
+stick_write            the chosen packets onto the stick
+stick_send             queue, plan, write, read back, retire
+readback               read a file from the medium itself and hash it
+xfer                   what nncp-xfer does
+=====================  ===========================================================================================
+
+Rules of this house:
+
+1. A carrier decides nothing about *whether* it may carry: it is given an allowance (`stick_plan.StickAllowance`) and
+   keeps it.
+2. What lies on a stick is a stranger's. Names reach a person only escaped, a file becomes a packet only when its
+   content hashes to its name, and no link is ever followed.
+3. A packet leaves its source only after it is durable at its destination. The order is kept by `spool`, which is the
+   only code here that makes bytes durable; both the spool and the stick are reached through a Disk.
+4. Everything is synchronous and runs in one worker thread; a broken-off round needs no repair, the next insertion of
+   the stick completes it.
+5. Nothing here imports `agent` or `tossing`: what they know is passed in.
+"""
