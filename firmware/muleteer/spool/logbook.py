@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The log file that both our programs and the reference's append to, and ``nncp-log`` reads (nncp.md section 11)."""
+
+from __future__ import annotations
+
+from muleteer.errors import UsageError
+from muleteer.formats.recfile import format_record, rfc3339
+from muleteer.spool.disk import RealFile
+from muleteer.spool.guard import SpoolGuard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from muleteer.spool.port import Disk
+
+_DESCRIPTOR = "FD:"
+
+
+class Logbook:
+    """Appends records to ``target``: a path, shared under a lock; or ``FD:n``, an open descriptor, without one.
+
+    ``now_ns`` tells the wall time in nanoseconds. Values from strangers must have gone through ``safename.show``.
+    """
+
+    def __init__(self, target: str, disk: Disk, now_ns: Callable[[], int]) -> None:
+        self._target = target
+        self._disk = disk
+        self._now_ns = now_ns
+        self._guard = SpoolGuard(disk, target)
+
+    def event(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> None:
+        """Append one record, stamped now; ``err`` marks it as an error. Raises SpoolError."""
+        self.append(self.compose(who, message, fields, err))
+
+    def compose(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> bytes:
+        """Return one record, stamped now, in the reference's order of fields."""
+        error = [] if err is None else [("Err", err)]
+        when = ("When", rfc3339(self._now_ns()))
+        return format_record([when, *error, ("Who", who), *fields, ("Msg", message)])
+
+    def append(self, records: bytes) -> None:
+        """Append composed records at once. Raises SpoolError."""
+        with self._guard:
+            if self._target.startswith(_DESCRIPTOR):
+                RealFile(_descriptor(self._target), sync=False).write(records)
+                return
+            with self._disk.lock(f"{self._target}.lock", wait=True), self._disk.append(self._target) as file:
+                file.write(records)
+
+
+def _descriptor(target: str) -> int:
+    try:
+        return int(target.removeprefix(_DESCRIPTOR))
+    except ValueError as error:
+        raise UsageError(problem=f"the log {target} needs a number after FD:") from error
