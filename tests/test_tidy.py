@@ -27,7 +27,8 @@ ARROWS: dict[str, set[str]] = {
     "hotplug": {"config", "formats"},
     "agent": {"carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto"},
     "panel": {"agent", "config", "spool"},
-    "cli": {"agent", "panel", "carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto"},
+    "demo": {"agent", "panel", "spool", "config", "formats", "crypto"},
+    "cli": {"demo", "agent", "panel", "carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto"},
     "testing": {"agent", "panel", "carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto", "cli"},
 }
 
@@ -48,19 +49,23 @@ GATES: dict[str, tuple[str, ...]] = {
     "hashlib": ("crypto.",),
     "random": ("testing.",),
     "secrets": (),
-    "subprocess": ("tossing.handles", "hotplug.mounts", "cli.demo", "testing."),
-    "trio": ("agent.", "carriers.", "panel.app", "hotplug.", "cli."),
+    "subprocess": ("tossing.handles", "hotplug.mounts", "demo.", "testing."),
+    "trio": ("agent.", "carriers.", "panel.app", "panel.feed", "hotplug.", "cli."),
     "datetime": ("agent.clock",),
 }
 
-# Attributes of `os`/`time` that only one module may touch.
+# Attributes of `os`/`time` that only one module may touch. config.cache keeps nothing that must last, the mount helper
+# is a program of its own with root rights that imports next to nothing.
 CALL_GATES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
-            "os.rename os.replace os.unlink os.remove os.mkdir os.makedirs os.rmdir os.link os.symlink os.fsync "
-            "os.fdatasync os.truncate os.ftruncate os.removedirs os.renames os.sync os.write os.posix_fallocate"
-        ).split(),
-        ("spool.disk", "testing."),
+            f"os.{verb}"
+            for verb in (
+                *("rename", "replace", "renames", "unlink", "remove", "removedirs", "mkdir", "makedirs", "rmdir"),
+                *("link", "symlink", "fsync", "fdatasync", "sync", "truncate", "ftruncate", "write", "posix_fallocate"),
+            )
+        ),
+        ("spool.disk", "config.cache", "hotplug.mount_helper", "testing."),
     ),
     **dict.fromkeys(("time.time", "time.time_ns", "time.localtime", "time.gmtime"), ("agent.clock", "testing.")),
     "os.urandom": ("crypto.entropy",),
@@ -71,13 +76,18 @@ CALL_GATES: dict[str, tuple[str, ...]] = {
 
 # What an nncp-* command pays for at every start (milliseconds of import, measured in DECISIONS.md).
 SLOW_IMPORTS = (
-    "argparse asyncio base64 collections contextlib cryptography dataclasses datetime enum functools hashlib hjson json "
-    "logging nacl pathlib re shutil subprocess tempfile tomllib trio typing urllib zstandard"
-).split()
-HOT = ("crypto.", "formats.", "spool.", "tossing.", "config.model", "config.load", "carriers.xfer", "cli.nncp", "cli.flags")
+    *("argparse", "asyncio", "base64", "collections", "contextlib", "cryptography", "dataclasses", "datetime", "enum"),
+    *("functools", "hashlib", "hjson", "json", "logging", "nacl", "pathlib", "re", "shutil", "subprocess", "tempfile"),
+    *("tomllib", "trio", "typing", "urllib", "zstandard"),
+)
+HOT = (
+    *("crypto.", "formats.", "spool.", "tossing.", "config.model", "config.load", "config.cache", "carriers.xfer"),
+    *("cli.nncp", "cli.flags"),
+)
 HOT_EXCEPT = ("formats.zstd", "crypto.aead_bulk", "tossing.handles")
 
 ENTRIES = ("cli.main", "cli.nncp", "hotplug.mount_helper")
+THREADS = ("spool.overlap", "tossing.channel")  # the top of a thread: hands whatever happened to the thread that waits
 BANNED_NAMES = ("utils", "helpers", "common", "misc", "util")
 LINES_MAX = 400
 
@@ -146,7 +156,8 @@ def test_imports_follow_the_arrows(module: Module) -> None:
     if module.layer == "__init__":
         return
     may = ARROWS[module.layer] | {module.layer, "errors", "record", "__version__"}
-    wrong = [(name, line) for name, line in imports(module.tree) if (low := local(name)) and low.split(".")[0] not in may]
+    ours = [(low, line) for name, line in imports(module.tree) if (low := local(name))]
+    wrong = [(low, line) for low, line in ours if low.split(".")[0] not in may]
     assert not wrong, f"{module.name} may not import {wrong}"
 
 
@@ -162,9 +173,12 @@ def test_dangerous_calls_stay_with_their_owner(module: Module) -> None:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             owners = CALL_GATES.get(f"{node.value.id}.{node.attr}")
-            assert owners is None or allowed(module.name, owners), f"{module.name}:{node.lineno} {node.value.id}.{node.attr}"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
-            mode = ast.literal_eval(node.args[1]) if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else "r"
+            where = f"{module.name}:{node.lineno} {node.value.id}.{node.attr}"
+            assert owners is None or allowed(module.name, owners), where
+        opens = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
+        if opens and module.layer != "testing":
+            second = node.args[1] if len(node.args) > 1 else None
+            mode = second.value if isinstance(second, ast.Constant) else "r"
             assert set(str(mode)) <= set("rbt"), f"{module.name}:{node.lineno} opens a file for writing"
 
 
@@ -172,7 +186,8 @@ def test_dangerous_calls_stay_with_their_owner(module: Module) -> None:
 def test_hot_path_imports_nothing_slow(module: Module) -> None:
     if not any(module.name.startswith(hot) for hot in HOT) or module.name in HOT_EXCEPT:
         return
-    slow = [(n, line) for n, line in top_level_imports(module.tree) if n.split(".")[0] in SLOW_IMPORTS and n != "nacl._sodium"]
+    paid = [(name, line) for name, line in top_level_imports(module.tree) if name != "nacl._sodium"]
+    slow = [(name, line) for name, line in paid if name.split(".")[0] in SLOW_IMPORTS]
     assert not slow, f"{module.name} imports {slow} at start-up"
 
 
@@ -186,11 +201,12 @@ def test_module_says_what_it_is(module: Module) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.name)
 def test_broad_except_only_at_the_top_of_a_process(module: Module) -> None:
-    if module.name in ENTRIES:
+    if module.name in (*ENTRIES, *THREADS):
         return
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ExceptHandler):
-            broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException"))
+            kind = node.type
+            broad = kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException"))
             reraises = any(isinstance(child, ast.Raise) and child.exc is None for child in ast.walk(node))
             assert not broad or reraises, f"{module.name}:{node.lineno} catches everything"
 
@@ -234,6 +250,7 @@ def test_no_loose_ends_in_the_words() -> None:
 
 
 def test_top_level_is_fixed() -> None:
-    allowed_names = {"pyproject.toml", "firmware", "image", "tests", "hw", "README.md", "LICENSE", "Makefile", "build", "dist"}
+    fixed = {"pyproject.toml", "firmware", "image", "tests", "hw", "README.md", "LICENSE", "Makefile"}
+    allowed_names = fixed | {"build", "dist"}  # what building leaves
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert names <= allowed_names, names - allowed_names

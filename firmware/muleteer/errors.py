@@ -168,6 +168,12 @@ class NotYetHandled(PeerError):
     exit_code = 29
 
 
+class DeliveryFailed(PeerError):
+    """{name} from {sender} could not be put in its place: {problem}. Make room or correct `incoming`; it is tried again."""
+
+    exit_code = 70
+
+
 # ---------------------------------------------------------------------------------------------- carriers
 
 
@@ -237,6 +243,15 @@ class ConfigError(MuleteerError):
     exit_code = 50
 
 
+class ConfigErrors(ConfigError):
+    """{complaints}
+
+    Several at once, one per line: each says where, what is wrong and what would be right.
+    """
+
+    exit_code = 51
+
+
 class UsageError(MuleteerError):
     """{problem}"""
 
@@ -286,3 +301,18 @@ class AmbiguousPacket(UsageError):
     """{count} packets here begin with {packet!r}: {names}. Give some more letters of the name."""
 
     exit_code = 64
+
+
+# ---------------------------------------------------------------------------------------------- the panel
+
+
+class PanelPartFailed(MuleteerError):
+    """The panel's {part} cannot be used: {problem}. {remedy}. Mail is not affected; the panel goes on without."""
+
+    exit_code = 80
+
+
+class DemoFailed(MuleteerError):
+    """The demonstration stopped: {box} did not {step}. Its last words: {log}"""
+
+    exit_code = 66

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demonstration is a test of its own: real agents, the real stick round, the real Go node as guest."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from muleteer.demo.guest import go_commands
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture
+def short_path():
+    """A unix socket's path is bounded, pytest's own folders are long."""
+    with tempfile.TemporaryDirectory(prefix="mule") as folder:
+        yield pathlib.Path(folder)
+
+
+def test_demo_delivers_everything_with_the_real_peer(short_path):
+    assert go_commands(), "Debian's nncp is not installed"
+    env = {**os.environ, "TMPDIR": str(short_path)}
+    argv = [sys.executable, "-m", "muleteer.cli.main", "demo", "--plain", "--keep"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MISSING" not in done.stdout
+    assert "the real Go NNCP" in done.stdout
+    (world,) = short_path.iterdir()
+    frames = list(world.glob("*/frames/*.png"))
+    assert {frame.parent.parent.name for frame in frames} == {"home", "cabin"}
+    assert any("safe" in frame.name for frame in frames)
+
+
+def test_demo_leaves_nothing_behind(short_path):
+    env = {**os.environ, "TMPDIR": str(short_path)}
+    argv = [sys.executable, "-m", "muleteer.cli.main", "demo", "--plain"]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(short_path.iterdir()) == []
