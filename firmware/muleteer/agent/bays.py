@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of one bay as a table: (place, sign) -> place.
+
+House rules:
+
+1. SAFE, ATTENTION, FOREIGN and EMPTY are entered only when the file system is unmounted for real: by the end of a
+   round, or because the stick is out.
+2. A round is never called back. A stick that is pulled leaves its round behind (LEAVING); the next stick waits until
+   that round has noticed (CHANGING).
+3. After SAFE nothing happens until the stick vanishes: who saw the lamp may pull at any time.
+4. PULLED stays until a stick goes in: the box wants its half-done runner back.
+5. A pair that is not in the table changes nothing.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from muleteer.agent.status import BayState
+
+
+class Place(Enum):
+    """Where a bay is in its life."""
+
+    EMPTY = auto()
+    WORKING = auto()
+    LEAVING = auto()  # pulled; the round has not noticed yet
+    CHANGING = auto()  # pulled, and the next stick is in already; the round has not noticed yet
+    PULLED = auto()
+    LOST = auto()  # the round says the stick is gone, the bay has not said so (yet)
+    SAFE = auto()
+    ATTENTION = auto()
+    FOREIGN = auto()
+
+
+class Sign(Enum):
+    """What can happen to a bay."""
+
+    APPEARED = auto()
+    VANISHED = auto()
+    COMPLETE = auto()
+    BLEMISHED = auto()
+    NOT_OURS = auto()
+    GONE = auto()
+    PATIENCE_OVER = auto()  # the stick is still in, though its round lost it: a bad contact
+
+
+TABLE: dict[tuple[Place, Sign], Place] = {
+    (Place.EMPTY, Sign.APPEARED): Place.WORKING,
+    (Place.PULLED, Sign.APPEARED): Place.WORKING,
+    (Place.WORKING, Sign.COMPLETE): Place.SAFE,
+    (Place.WORKING, Sign.BLEMISHED): Place.ATTENTION,
+    (Place.WORKING, Sign.NOT_OURS): Place.FOREIGN,
+    (Place.WORKING, Sign.GONE): Place.LOST,
+    (Place.WORKING, Sign.VANISHED): Place.LEAVING,
+    (Place.LOST, Sign.VANISHED): Place.PULLED,
+    (Place.LOST, Sign.PATIENCE_OVER): Place.WORKING,
+    (Place.LEAVING, Sign.APPEARED): Place.CHANGING,
+    (Place.LEAVING, Sign.COMPLETE): Place.EMPTY,  # it was pulled in the instant in which it became safe
+    (Place.LEAVING, Sign.BLEMISHED): Place.PULLED,
+    (Place.LEAVING, Sign.NOT_OURS): Place.EMPTY,
+    (Place.LEAVING, Sign.GONE): Place.PULLED,
+    (Place.CHANGING, Sign.VANISHED): Place.LEAVING,
+    (Place.CHANGING, Sign.COMPLETE): Place.WORKING,
+    (Place.CHANGING, Sign.BLEMISHED): Place.WORKING,
+    (Place.CHANGING, Sign.NOT_OURS): Place.WORKING,
+    (Place.CHANGING, Sign.GONE): Place.WORKING,
+    (Place.SAFE, Sign.VANISHED): Place.EMPTY,
+    (Place.ATTENTION, Sign.VANISHED): Place.EMPTY,
+    (Place.FOREIGN, Sign.VANISHED): Place.EMPTY,
+}
+
+SHOWN: dict[Place, BayState] = {
+    Place.EMPTY: BayState.EMPTY,
+    Place.WORKING: BayState.WORKING,
+    Place.LEAVING: BayState.PULLED,
+    Place.CHANGING: BayState.WORKING,
+    Place.PULLED: BayState.PULLED,
+    Place.LOST: BayState.PULLED,
+    Place.SAFE: BayState.SAFE,
+    Place.ATTENTION: BayState.ATTENTION,
+    Place.FOREIGN: BayState.FOREIGN,
+}
+
+
+def next_place(place: Place, sign: Sign) -> Place:
+    """Return where `sign` takes a bay that is at `place`."""
+    return TABLE.get((place, sign), place)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw a status as a page for a terminal: what ``muleteer status`` prints. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from muleteer.agent.status import BayState
+from muleteer.agent.wording import duration_words, nice_words, packets_words, size_words
+from muleteer.formats.safename import show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from muleteer.agent.status import Bay, Problem, Progress, Queue, RoundSummary, Status
+    from muleteer.agent.survey import NeighbourFacts
+
+STATE_WORDS = {
+    BayState.EMPTY: "empty",
+    BayState.WORKING: "at work: DO NOT PULL",
+    BayState.SAFE: "safe to pull",
+    BayState.ATTENTION: "safe to pull, but look",
+    BayState.FOREIGN: "not a runner, left untouched: pull",
+    BayState.PULLED: "pulled too early: PUT IT BACK",
+}
+
+
+def page(status: Status, neighbours: Iterable[NeighbourFacts], now: float, *, agent_runs: bool) -> str:
+    """Return the whole page, with a final line end."""
+    lines = [_headline(status, now, agent_runs=agent_runs)]
+    lines += _section("Bays", _table(_bay_row(bay, now) for bay in status.bays))
+    lines += _section("Waiting to go", _table(_queue_row(queue) for queue in status.queue) or ["nothing"])
+    lines += _section("Neighbours", _table(_neighbour_row(facts) for facts in neighbours))
+    lines += _section("Packets", _counts(status, agent_runs=agent_runs))
+    lines += _section("Look at this", [_problem(problem, now) for problem in status.problems])
+    return "\n".join(lines) + "\n"
+
+
+def _headline(status: Status, now: float, *, agent_runs: bool) -> str:
+    words = [show(status.name)]
+    if status.version:
+        words.append(f"Muleteer {status.version}")
+    if not agent_runs:
+        words.append("no agent runs: this is straight from the spool")
+    elif status.started is not None:
+        words.append(f"up {duration_words(max(0.0, now - status.started))}")
+    return " · ".join(words) + (f"\n{status.node}" if status.node else "")
+
+
+def _bay_row(bay: Bay, now: float) -> list[str]:
+    said = STATE_WORDS[bay.state]
+    about = show(bay.runner)
+    if bay.progress is not None and bay.state is BayState.WORKING:
+        return [bay.name, said, about, _progress(bay.progress)]
+    if bay.problem is not None:
+        return [bay.name, said, about, _problem(bay.problem, now)]
+    return [bay.name, said, about, "" if bay.last is None else _round(bay.last, now)]
+
+
+def _progress(progress: Progress) -> str:
+    words = progress.phase.value
+    if progress.packets_total:
+        words += f" {progress.packets_done}/{progress.packets_total} packets"
+    if progress.bytes_total:
+        words += f", {size_words(progress.bytes_done)} of {size_words(progress.bytes_total)}"
+    if progress.seconds_left is not None:
+        words += f", {duration_words(progress.seconds_left)} left"
+    return words
+
+
+def _round(summary: RoundSummary, now: float) -> str:
+    words = f"last round{'' if summary.complete else ' (broken off)'}: {show(summary.runner)}"
+    words += f" in {summary.received} ({size_words(summary.received_bytes)})"
+    words += f" / out {summary.sent} ({size_words(summary.sent_bytes)})"
+    for count, what in ((summary.waiting, "waiting"), (summary.refused, "refused")):
+        words += f", {count} {what}" if count else ""
+    return words if summary.ended is None else f"{words}, {duration_words(max(0.0, now - summary.ended))} ago"
+
+
+def _queue_row(queue: Queue) -> list[str]:
+    carrier = queue.carrier or "no carrier"
+    return [carrier, packets_words(queue.packets), size_words(queue.size), f"most urgent {nice_words(queue.nice)}"]
+
+
+def _neighbour_row(facts: NeighbourFacts) -> list[str]:
+    ways = (("in", facts.rx), ("out", facts.tx))
+    return [facts.name, *(f"{word} {way.packets} ({size_words(way.size)})" for word, way in ways)]
+
+
+def _counts(status: Status, *, agent_runs: bool) -> list[str]:
+    lines = [f"{packets_words(status.waiting_toss)} came in and wait for a toss"] if status.waiting_toss else []
+    if status.set_aside:
+        lines.append(f"{packets_words(status.set_aside)} set aside, to be tried again")
+    if status.travelling:
+        lines.append(f"{packets_words(status.travelling)} on runners, kept until acknowledged")
+    if agent_runs:
+        lines.append(f"{packets_words(status.delivered)} tossed since the agent started")
+    return lines
+
+
+def _problem(problem: Problem, now: float) -> str:
+    since = "" if problem.since is None else f" ({duration_words(max(0.0, now - problem.since))} ago)"
+    return show(problem.what) + since + (f": {show(problem.remedy)}" if problem.remedy else "")
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return ["", title, *(f"  {line}" for line in lines)] if lines else []
+
+
+def _table(rows: Iterable[list[str]]) -> list[str]:
+    """Return rows as lines with aligned columns."""
+    listed = list(rows)
+    widths = [max(len(row[column]) for row in listed) for column in range(len(listed[0]))] if listed else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in listed]

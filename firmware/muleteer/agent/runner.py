@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run one errand: in one worker thread, under one cancel scope.
+
+An errand writes, so it has no time-out and is never abandoned: it ends, or it is broken off between two packets, at a
+place of its own choosing, because `stop` was set. Cancelling the scope waits for that end. An errand that hangs on a
+dying stick hangs alone; the others go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from muleteer.agent.events import RoundErrand, RoundProgressed, SurveyErrand, TossErrand
+
+if TYPE_CHECKING:
+    from muleteer.agent.events import Errand, Event, RoundEnded, SurveyEnded, TossEnded
+    from muleteer.agent.status import Progress
+
+REPORT_SECONDS = 0.1  # between two reports of one round: a lamp and a bar need no more
+THREADS_MAX = 64  # bays, a toss, a survey and questions at the same time; trio's default of 40 is for web servers
+
+
+class Works(Protocol):
+    """The synchronous side: does the errands, each in its thread. Nothing here raises but for a bug."""
+
+    def round(self, errand: RoundErrand, report: ProgressSlot, stop: threading.Event) -> RoundEnded:
+        """Do a whole round."""
+
+    def toss(self, errand: TossErrand, stop: threading.Event) -> TossEnded:
+        """Toss what waits in rx."""
+
+    def survey(self) -> SurveyEnded:
+        """Count the spool."""
+
+
+class ProgressSlot:
+    """Carries progress from a round's thread to the agent: one place, the newest wins, never blocks the round."""
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._news = trio.Event()
+        self._progress: Progress | None = None
+
+    def put(self, progress: Progress) -> None:
+        """Note how far the round is; called in its thread."""
+        first = self._progress is None
+        self._progress = progress
+        if first:
+            self._token.run_sync_soon(self._wake, idempotent=True)
+
+    async def take(self) -> Progress:
+        """Wait for progress not taken before."""
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            progress, self._progress = self._progress, None
+            if progress is not None:
+                return progress
+
+    def _wake(self) -> None:
+        self._news.set()
+
+
+class Runner:
+    """Runs errands; every event they bring goes into `events`."""
+
+    def __init__(self, works: Works, events: trio.MemorySendChannel[Event]) -> None:
+        self._works = works
+        self._events = events
+        self._limiter = trio.CapacityLimiter(THREADS_MAX)
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask all errands to break off at their next safe place."""
+        self._stop.set()
+
+    async def run(self, errand: Errand) -> None:
+        """Run one errand to its end and tell of it."""
+        match errand:
+            case RoundErrand():
+                await self._events.send(await self._round(errand))
+            case TossErrand():
+                await self._events.send(
+                    await trio.to_thread.run_sync(self._works.toss, errand, self._stop, limiter=self._limiter)
+                )
+            case SurveyErrand():
+                await self._events.send(await trio.to_thread.run_sync(self._works.survey, limiter=self._limiter))
+
+    async def _round(self, errand: RoundErrand) -> RoundEnded:
+        slot = ProgressSlot()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._forward, errand.bay, slot)
+            ended = await trio.to_thread.run_sync(self._works.round, errand, slot, self._stop, limiter=self._limiter)
+            nursery.cancel_scope.cancel()
+        return ended
+
+    async def _forward(self, bay: str, slot: ProgressSlot) -> None:
+        while True:
+            await self._events.send(RoundProgressed(bay, await slot.take()))
+            await trio.sleep(REPORT_SECONDS)

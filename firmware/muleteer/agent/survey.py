@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Count the spool: what waits for which carrier, what came in, what was set aside, what is overdue.
+
+Reads only and takes no lock, so it may run beside everything else; what it says is as of the moment it looked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from muleteer.agent.status import Problem, Queue
+from muleteer.agent.why import PacketFacts, admits
+from muleteer.agent.wording import packets_words
+from muleteer.formats.safename import show
+from muleteer.spool.layout import RX, TX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from muleteer.agent.allowance import Rules
+    from muleteer.config.model import Config
+    from muleteer.formats.ids import NodeId
+    from muleteer.spool.aside import Aside, Note
+    from muleteer.spool.ledger import Ledger
+    from muleteer.spool.spool import Spool
+
+REASONS_MAX = 8  # problems shown; packets with the same reason are one problem
+
+
+@dataclass(frozen=True, slots=True)
+class WayFacts:
+    """Packets and bytes in one direction of one neighbour."""
+
+    packets: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourFacts:
+    """What the spool holds for and from one neighbour; `name` is its id where the configuration has no name."""
+
+    name: str
+    id: str
+    rx: WayFacts
+    tx: WayFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The spool at one moment."""
+
+    neighbours: tuple[NeighbourFacts, ...]
+    queue: tuple[Queue, ...]
+    waiting_toss: int
+    set_aside: int
+    travelling: int
+    problems: tuple[Problem, ...]
+
+
+class Surveyor:
+    """Counts one spool by the owner's rules. Methods raise SpoolError when the disk fails."""
+
+    def __init__(self, config: Config, rules: Rules, spool: Spool, aside: Aside, ledger: Ledger) -> None:
+        self._config = config
+        self._rules = rules
+        self._spool = spool
+        self._aside = aside
+        self._ledger = ledger
+
+    def survey(self, now: float) -> Survey:
+        """Look once; `now` is Unix time."""
+        own = self._config.me.id
+        overdue = {
+            copy.name: copy.runner
+            for node, seconds in self._rules.acknowledging.items()
+            for copy in self._ledger.overdue(now, seconds, node)
+        }
+        carried = set(self._ledger.names()).difference(overdue)
+        sums: dict[str, list[int]] = {}
+        neighbours: list[NeighbourFacts] = []
+        travelling = 0
+        for node in self._spool.nodes():
+            rx, tx = self._spool.entries(node, RX), self._spool.entries(node, TX)
+            if rx or tx:
+                facts = (WayFacts(len(way), sum(entry.size for entry in way)) for way in (rx, tx))
+                neighbours.append(NeighbourFacts(name_of(self._config, node), str(node), *facts))
+            for entry in tx if node != own else ():
+                if entry.name in carried and node in self._rules.acknowledging:
+                    travelling += 1
+                else:
+                    self._count(sums, PacketFacts(TX, name_of(self._config, node), entry.nice, entry.size))
+        notes = self._aside.all()
+        return Survey(
+            tuple(sorted(neighbours, key=lambda facts: facts.name)),
+            self._queue(sums),
+            sum(facts.rx.packets for facts in neighbours),
+            len(notes),
+            travelling,
+            (*_overdue_problems(overdue.values()), *_aside_problems(notes)),
+        )
+
+    def _count(self, sums: dict[str, list[int]], packet: PacketFacts) -> None:
+        carrier = next((rule.name for rule in self._rules.carriers if admits(rule, packet)), "")
+        packets, size, nice = sums.get(carrier, (0, 0, 255))
+        sums[carrier] = [packets + 1, size + packet.size, min(nice, packet.nice)]
+
+    def _queue(self, sums: dict[str, list[int]]) -> tuple[Queue, ...]:
+        order = [*(rule.name for rule in self._rules.carriers), ""]
+        return tuple(Queue(name, *sums[name]) for name in order if name in sums)
+
+
+def name_of(config: Config, node: NodeId) -> str:
+    """Return a node's name, or its id if it has none here."""
+    neighbour = config.neighbours.get(node)
+    return str(node) if neighbour is None else neighbour.name
+
+
+def _aside_problems(notes: Iterable[Note]) -> Iterable[Problem]:
+    counts: dict[str, int] = {}
+    since: dict[str, float] = {}
+    for note in notes:
+        counts[note.reason] = counts.get(note.reason, 0) + 1
+        since[note.reason] = min(note.first, since.get(note.reason, note.first))
+    for reason in sorted(counts, key=lambda reason: -counts[reason])[:REASONS_MAX]:
+        what = f"{packets_words(counts[reason])} set aside: {show(reason)}"
+        yield Problem(what, "kept and tried again; `muleteer why PACKET` tells more", since[reason])
+
+
+def _overdue_problems(runners: Iterable[str]) -> Iterable[Problem]:
+    counts: dict[str, int] = {}
+    for runner in runners:
+        counts[runner] = counts.get(runner, 0) + 1
+    for runner in sorted(counts)[:REASONS_MAX]:
+        what = f"runner {show(runner)} is overdue with {packets_words(counts[runner])}"
+        yield Problem(what, "the next runner takes them again; nothing is lost")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from muleteer.agent.status import Bay, BayState, RoundSummary
+from muleteer.agent.why import Copy, PacketFacts, SetAside, World, limits, why
+from muleteer.config.appliance import CarrierRule, RunnerRule
+from muleteer.formats.niceness import BULK, MAX, NORMAL, PRIORITY
+
+NOW = 1_700_000_000.0
+DAY = 86400.0
+LETTER = PacketFacts("tx", "cabin", NORMAL, 4200)
+FILM = PacketFacts("tx", "cabin", BULK, 700_000_000)
+STICK = CarrierRule("stick", "stick", MAX, None)
+THIN = CarrierRule("stick", "stick", PRIORITY, 100_000_000)
+EMPTY = World(now=NOW, carriers=(STICK,), bays=(Bay("left"),), carrier_of_bay=(("left", "stick"),))
+
+
+def runner(name="blue", nice=MAX, size=None, carry=None):
+    return RunnerRule(name, name.upper(), None, None, nice, size, carry, initialise=False)
+
+
+def test_what_may_go_waits_for_a_stick():
+    sentence = why(LETTER, EMPTY)
+    assert sentence == (
+        "4.2 KB NORMAL for cabin waits for a stick: carrier stick takes everything; "
+        "none was seen since the agent started."
+    )
+
+
+def test_the_last_stick_seen_is_named():
+    seen = Bay("left", last=RoundSummary("left", "blue", ended=NOW - 7300))
+    assert "the last one seen was blue, 2 hours ago" in why(LETTER, replace(EMPTY, bays=(seen,)))
+
+
+def test_a_stick_at_work_is_named():
+    working = Bay("left", BayState.WORKING, runner="blue")
+    assert "blue in bay left is at work now" in why(LETTER, replace(EMPTY, bays=(working,)))
+
+
+def test_bays_of_other_carriers_do_not_count():
+    other = Bay("dock", BayState.WORKING, runner="blue")
+    world = replace(EMPTY, bays=(other,), carrier_of_bay=(("dock", "courier"),))
+    assert "no bay is of such a carrier" in why(LETTER, world)
+
+
+def test_the_rule_that_holds_it_is_named_with_its_limits():
+    sentence = why(FILM, replace(EMPTY, carriers=(THIN,)))
+    assert "700 MB BULK for cabin is held: carrier stick takes <= 100 MB PRIORITY;" in sentence
+    assert "raise the limit" in sentence
+
+
+def test_a_fatter_carrier_takes_it_though_a_thin_one_holds_it():
+    fat = CarrierRule("courier", "stick", MAX, None)
+    sentence = why(FILM, replace(EMPTY, carriers=(THIN, fat), carrier_of_bay=(("left", "courier"),)))
+    assert "carrier courier takes everything" in sentence
+    assert "carrier stick" not in sentence
+
+
+def test_runners_that_would_not_take_it_are_named_with_their_reason():
+    rules = (runner("blue", PRIORITY), runner("red", carry=("town",)), runner("green"))
+    sentence = why(LETTER, replace(EMPTY, runners=rules))
+    assert "but not runner blue (it takes <= PRIORITY)" in sentence
+    assert "but not runner red (it carries for town)" in sentence
+    assert "green" not in sentence
+
+
+def test_a_runner_may_carry_for_nobody():
+    assert "it carries for nobody" in why(LETTER, replace(EMPTY, runners=(runner(carry=()),)))
+
+
+def test_without_a_carrier_it_is_held_for_ever():
+    assert "names no carrier" in why(LETTER, replace(EMPTY, carriers=()))
+
+
+def test_a_copy_on_its_way_is_told_with_runner_and_time():
+    copies = (Copy("red", NOW - 9 * DAY), Copy("blue", NOW - 3 * DAY))
+    sentence = why(LETTER, replace(EMPTY, copies=copies, overdue_seconds=14 * DAY))
+    assert "travels on runner blue (and 1 more) since 3 days and is kept until it is acknowledged" in sentence
+    assert "within 11 days" in sentence
+
+
+def test_an_overdue_copy_goes_again():
+    sentence = why(LETTER, replace(EMPTY, copies=(Copy("blue", NOW - 15 * DAY),), overdue_seconds=14 * DAY))
+    assert "that is overdue, so the next runner takes it again" in sentence
+
+
+def test_a_copy_for_a_neighbour_that_does_not_acknowledge_travels():
+    assert why(LETTER, replace(EMPTY, copies=(Copy("blue", NOW),))).endswith("travels on runner blue since a moment.")
+
+
+def test_what_was_set_aside_is_told_with_reason_attempts_and_next_try():
+    packet = replace(LETTER, way="rx")
+    aside = SetAside("The exec handle 'mail' failed.", attempts=3, next_try=NOW + 240)
+    sentence = why(packet, replace(EMPTY, aside=aside))
+    assert "NORMAL from cabin is set aside after 3 attempts, next one in 4 minutes: The exec handle" in sentence
+    assert "1 attempt, next one is due" in why(packet, replace(EMPTY, aside=SetAside("x", 1, NOW)))
+
+
+@pytest.mark.parametrize(
+    ("tossing", "agent_runs", "words"),
+    [(True, True, "is being tossed now"), (False, True, "waits for the next toss."), (False, False, "nncp-toss")],
+)
+def test_what_came_in_waits_for_the_toss(tossing, agent_runs, words):
+    world = replace(EMPTY, tossing=tossing, agent_runs=agent_runs)
+    assert words in why(replace(LETTER, way="rx"), world)
+
+
+def test_without_an_agent_the_advice_is_to_start_one():
+    assert "start `muleteer agent`" in why(LETTER, replace(EMPTY, bays=(Bay("left"),), agent_runs=False))
+
+
+def test_limits_name_what_is_limited_only():
+    assert limits(STICK) == "everything"
+    assert limits(CarrierRule("c", "stick", PRIORITY, None)) == "<= PRIORITY"
+    assert limits(THIN) == "<= 100 MB PRIORITY"
