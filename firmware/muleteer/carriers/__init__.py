@@ -11,7 +11,6 @@ stick_report           the words a round uses: progress, refusals, holds, the re
 stick_medium           one mounted stick, and what an OSError of it means: pulled, write-protected, full, one bad file
 stick_layout           what is on a stick, found without trusting it
 stick_receive          from the stick into rx
-stick_acks             which packets in tx are acknowledgements, for which none is waited
 stick_plan             pure: which queued packets go on this stick, and why the others wait
 stick_queue            the queue with its locks, what of it travels already, what lies on the stick already
 stick_write            the chosen packets onto the stick

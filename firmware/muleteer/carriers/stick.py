@@ -46,6 +46,10 @@ def _silent(_advance: Advance) -> None:
     return None
 
 
+def _nothing() -> None:
+    return
+
+
 def _never() -> bool:
     return False
 
@@ -56,8 +60,9 @@ class Round:
     `runner` is the stick's name for people and for the ledger; `now` is wall time in seconds.
 
     `acknowledge` is called with sender and name of each packet that is durable in rx; it queues the acknowledgement,
-    durable on return and marked as one (see `stick_acks`). It is called again if the packet comes again, because its
-    sender then has not had our acknowledgement; the packet may have been tossed by then, and be no more in rx.
+    which is durable when `acknowledged` returns, called once for many. It is called again if the packet comes again,
+    because its sender then has not had our acknowledgement; the packet may have been tossed by then, and be no more in
+    rx.
 
     `report` hears of progress, in this thread. `present` says whether the stick is still plugged in; `make_writable`
     remounts it and may raise CarrierError; `stop` is asked between packets.
@@ -76,6 +81,7 @@ class Round:
         runner: str,
         now: float,
         acknowledge: Callable[[NodeId, PacketName], object],
+        acknowledged: Callable[[], None] = _nothing,
         traits: StickTraits | None = None,
         report: Callable[[Advance], None] = _silent,
         present: Callable[[], bool] | None = None,
@@ -90,6 +96,7 @@ class Round:
         self._allowance = allowance
         self._now = now
         self._acknowledge = acknowledge
+        self._acknowledged = acknowledged
         self._traits = traits or StickTraits()
         self._make_writable = make_writable
         self._stop = stop
@@ -140,6 +147,7 @@ class Round:
             self.result,
             self._meter,
             acknowledge=self._acknowledge,
+            acknowledged=self._acknowledged,
             stop=self._stop,
         )
         receiver.run(layout)

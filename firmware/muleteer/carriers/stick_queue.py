@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from muleteer.carriers.stick_acks import AckMarks
 from muleteer.carriers.stick_layout import Outbox, outbox
 from muleteer.carriers.stick_plan import Queued
 from muleteer.carriers.stick_report import Hold
 from muleteer.errors import SpoolLocked
+from muleteer.spool.ack_marks import AckMarks
 from muleteer.spool.disk import FILE
 
 if TYPE_CHECKING:

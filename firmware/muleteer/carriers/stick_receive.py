@@ -55,6 +55,7 @@ class Receiver:
         meter: Meter,
         *,
         acknowledge: Callable[[NodeId, PacketName], object],
+        acknowledged: Callable[[], None],
         stop: Callable[[], bool],
     ) -> None:
         self._medium = medium
@@ -63,6 +64,7 @@ class Receiver:
         self._result = result
         self._meter = meter
         self._acknowledge = acknowledge
+        self._acknowledged = acknowledged
         self._stop = stop
         self._view = memoryview(bytearray(SMALL))
         self._pending: list[Candidate] = []  # copied, not yet durable
@@ -236,14 +238,15 @@ class Receiver:
     def _acknowledge_all(self, those: list[Candidate]) -> list[Candidate]:
         """Have acknowledgements queued; return the packets that may leave the stick."""
         done = []
-        for candidate in those:
-            try:
+        try:
+            for candidate in those:
                 self._acknowledge_one(candidate)
-            except SpoolFull as full:  # the rest stays on the stick, and is acknowledged when it comes by again
-                self._result.problem(full)
-                break
-            done.append(candidate)
-            self._meter.packet_done()
+                done.append(candidate)
+                self._meter.packet_done()
+            self._acknowledged()
+        except SpoolFull as full:  # all stay on the stick, and are acknowledged when they come by again
+            self._result.problem(full)
+            return []
         return done
 
     def _acknowledge_one(self, candidate: Candidate) -> None:

@@ -23,12 +23,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from muleteer.carriers.readback import ReadBack
-from muleteer.carriers.stick_acks import AckMarks
 from muleteer.carriers.stick_plan import plan
 from muleteer.carriers.stick_queue import Gatherer
 from muleteer.carriers.stick_report import Hold, Step
 from muleteer.carriers.stick_write import Writer
 from muleteer.errors import RunnerFailed, RunnerGone
+from muleteer.spool.ack_marks import AckMarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
