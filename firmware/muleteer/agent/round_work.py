@@ -88,6 +88,7 @@ class RoundWork:
             runner=self._errand.runner,
             now=self._clock.wall(),
             acknowledge=acknowledger.acknowledge,
+            acknowledged=acknowledger.flush,
             traits=seat.traits,
             report=self._advanced,
             present=seat.present,

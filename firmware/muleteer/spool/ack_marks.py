@@ -11,10 +11,11 @@ A mark without a packet is left alone: its packet may be about to appear.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from muleteer.formats.ids import PacketName, is_packet_name
+from muleteer.spool.disk import ensure_dir
+from muleteer.spool.layout import TX
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -37,6 +38,15 @@ class AckMarks:
                 return set()
         return {PacketName.parse(name) for name in names if is_packet_name(name)}
 
+    def make(self, node: NodeId, name: PacketName) -> None:
+        """Mark a packet that is about to appear in the tx of a node as an acknowledgement."""
+        with self._spool.guard:
+            ensure_dir(self._spool.disk, self._directory(node))
+            try:
+                self._spool.disk.create(f"{self._directory(node)}/{name}").close()
+            except FileExistsError:
+                return
+
     def clear(self, node: NodeId, names: Iterable[PacketName]) -> None:
         """Remove the marks of packets that left; a cut may bring one back, which means nothing without its packet."""
         with self._spool.guard:
@@ -47,4 +57,4 @@ class AckMarks:
                     continue
 
     def _directory(self, node: NodeId) -> str:
-        return f"{self._spool.layout.way(node, 'tx')}/ack"
+        return f"{self._spool.layout.way(node, TX)}/ack"
