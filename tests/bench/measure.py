@@ -51,7 +51,7 @@ def run(argv: list[str], stdin: str = os.devnull, *, status: int = 0) -> Cost:
         wall = time.perf_counter() - start
     code = os.waitstatus_to_exitcode(waited)
     if code != status:
-        raise SystemExit(f"{' '.join(argv)} ended with {code}, not {status}")
+        raise SystemExit(f"{' '.join(argv)[:200]} ended with {code}, not {status}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 

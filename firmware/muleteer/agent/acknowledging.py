@@ -32,7 +32,7 @@ class RoundAcknowledger:
         self._spool = spool
         self._silent = silent
         self._submitter = Submitter(config, spool, log)
-        self._acknowledger = Acknowledger(config, spool, self._submitter)
+        self._acknowledger = Acknowledger(config, spool, self._submitter, relayed=True)
         self._batch = spool.batch()
 
     def acknowledge(self, node: NodeId, name: PacketName) -> PacketName | None:

@@ -30,6 +30,7 @@ VERBS = {
     "agent": ("muleteer.cli.agent", "run the box: watch the bays, carry, toss"),
     "status": ("muleteer.cli.status", "show what is queued, carried and wrong"),
     "why": ("muleteer.cli.why", "say why a packet has not moved, and what would move it"),
+    "send": ("muleteer.cli.send", "queue many files in one go"),
     "panel": ("muleteer.cli.panel", "show lamps and pages, on hardware or in the terminal"),
     "demo": ("muleteer.cli.demo", "two boxes and a stick, simulated, in this terminal"),
 }
