@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from measure import Cost, Row, median, run, table, total
@@ -66,7 +67,7 @@ class Bench:
         self.small = random_file(f"{folder}/small.bin", 1024)
         self.rows: list[Row] = []
 
-    def case(self, name: str, job: Callable[[Pair], Cost], prepare: Callable[[Pair], None], repeat: int) -> None:
+    def case(self, name: str, job: Callable[[Pair, bool], Cost], prepare: Callable[[Pair], None], repeat: int) -> None:
         """Time `job` for both programs, interleaved."""
         if self.args.only and self.args.only not in name:
             return
@@ -74,8 +75,13 @@ class Bench:
         for _ in range(repeat):
             for who, pair in self.pairs.items():
                 prepare(pair)
-                costs[who].append(job(pair))
-        row = Row(name, median(costs["go"]), median(costs["ours"]))
+                costs[who].append(job(pair, False))
+        peaks = {}
+        for who, pair in self.pairs.items():
+            prepare(pair)
+            peaks[who] = job(pair, True).rss_kib
+        go, ours = (replace(median(costs[who]), rss_kib=peaks[who]) for who in ("go", "ours"))
+        row = Row(name, go, ours)
         self.rows.append(row)
         print(f"{name:55} Go/ours {row.ratio:5.2f}   peak {row.ours.rss_kib / 1024:.1f} MiB", flush=True)
 
@@ -138,61 +144,76 @@ class Bench:
     def startup(self) -> None:
         self.pairs["go"].fresh()
         self.pairs["ours"].fresh()
-        self.case("no-op: nncp-stat, empty spool", lambda p: run(p.command("alice", "nncp-stat")), lambda _: None, 40)
-        one = lambda p: run(p.command("alice", "nncp-file", "-quiet", self.small, "bob:x"))  # noqa: E731
+        self.case(
+            "no-op: nncp-stat, empty spool",
+            lambda p, peak: run(p.command("alice", "nncp-stat"), peak=peak),
+            lambda _: None,
+            40,
+        )
+        one = lambda p, peak: run(p.command("alice", "nncp-file", "-quiet", self.small, "bob:x"), peak=peak)  # noqa: E731
         self.case("one nncp-file of 1 KiB", one, lambda _: None, 30)
 
     def large(self) -> None:
         n, mib = self.args.repeat, self.args.big_mib
-        file = lambda p: run(p.command("alice", "nncp-file", "-quiet", self.big, "bob:big.bin"))  # noqa: E731
+        file = lambda p, peak: run(p.command("alice", "nncp-file", "-quiet", self.big, "bob:big.bin"), peak=peak)  # noqa: E731
         self.case(f"nncp-file {mib} MiB", file, self.fresh, n)
-        check = lambda p: run(p.command("alice", "nncp-check", "-quiet"))  # noqa: E731
+        check = lambda p, peak: run(p.command("alice", "nncp-check", "-quiet"), peak=peak)  # noqa: E731
         self.case(f"nncp-check {mib} MiB", check, self.queued_big, n)
-        xfer = lambda p: run(p.command("alice", "nncp-xfer", "-quiet", "-mkdir", "-tx", p.stick))  # noqa: E731
+        xfer = lambda p, peak: run(p.command("alice", "nncp-xfer", "-quiet", "-mkdir", "-tx", p.stick), peak=peak)  # noqa: E731
         self.case(f"nncp-xfer -tx {mib} MiB", xfer, self.queued_big, n)
-        take = lambda p: run(p.command("bob", "nncp-xfer", "-quiet", "-rx", p.stick))  # noqa: E731
+        take = lambda p, peak: run(p.command("bob", "nncp-xfer", "-quiet", "-rx", p.stick), peak=peak)  # noqa: E731
         self.case(f"nncp-xfer -rx {mib} MiB", take, self.big_on_stick, n)
-        self.case(f"nncp-toss {mib} MiB", lambda p: run(p.command("bob", "nncp-toss", "-quiet")), self.big_in_rx, n)
+        self.case(
+            f"nncp-toss {mib} MiB",
+            lambda p, peak: run(p.command("bob", "nncp-toss", "-quiet"), peak=peak),
+            self.big_in_rx,
+            n,
+        )
 
     def text_exec(self) -> None:
         size = self.args.text_mib
         self.text = text_file(f"{self.folder}/text.log", size * MIB)
-        pack = lambda p: run(p.command("alice", "nncp-exec", "-quiet", "bob", "cat"), self.text)  # noqa: E731
+        pack = lambda p, peak: run(p.command("alice", "nncp-exec", "-quiet", "bob", "cat"), self.text, peak=peak)  # noqa: E731
         self.case(f"nncp-exec {size} MiB text", pack, self.fresh, self.args.repeat)
-        toss = lambda p: run(p.command("bob", "nncp-toss", "-quiet"))  # noqa: E731
+        toss = lambda p, peak: run(p.command("bob", "nncp-toss", "-quiet"), peak=peak)  # noqa: E731
         self.case("nncp-toss of that exec", toss, self.text_queued, self.args.repeat)
         os.unlink(self.text)
 
     def many(self) -> None:
         n, count = self.args.repeat, self.args.many
         self.case(f"{count} nncp-file processes (ours: one `muleteer send`)", self.send_many, self.fresh, max(1, n - 2))
-        xfer = lambda p: run(p.command("alice", "nncp-xfer", "-quiet", "-mkdir", "-tx", p.stick))  # noqa: E731
+        xfer = lambda p, peak: run(p.command("alice", "nncp-xfer", "-quiet", "-mkdir", "-tx", p.stick), peak=peak)  # noqa: E731
         self.case(f"nncp-xfer -tx {count} x 1 KiB", xfer, self.queued_many, n)
-        take = lambda p: run(p.command("bob", "nncp-xfer", "-quiet", "-rx", p.stick))  # noqa: E731
+        take = lambda p, peak: run(p.command("bob", "nncp-xfer", "-quiet", "-rx", p.stick), peak=peak)  # noqa: E731
         self.case(f"nncp-xfer -rx {count} x 1 KiB", take, self.many_on_stick, n)
-        toss = lambda p: run(p.command("bob", "nncp-toss", "-quiet"))  # noqa: E731
+        toss = lambda p, peak: run(p.command("bob", "nncp-toss", "-quiet"), peak=peak)  # noqa: E731
         self.case(f"nncp-toss {count} x 1 KiB", toss, self.many_in_rx, n)
-        check = lambda p: run(p.command("alice", "nncp-check", "-quiet"))  # noqa: E731
+        check = lambda p, peak: run(p.command("alice", "nncp-check", "-quiet"), peak=peak)  # noqa: E731
         self.case(f"nncp-check {count} x 1 KiB", check, self.queued_many, n)
 
-    def send_many(self, pair: Pair) -> Cost:
+    def send_many(self, pair: Pair, peak: bool) -> Cost:  # noqa: FBT001 - a job like the others
         source = f"{self.folder}/many"
         names = [f"{source}/{name}" for name in sorted(os.listdir(source))]
         if pair.commands == OURS:
-            return run([f"{OURS}/muleteer", "send", "--nncp", pair.config("alice"), *names, "bob:"])
-        return total([run(pair.command("alice", "nncp-file", "-quiet", name, "bob:")) for name in names])
+            return run([f"{OURS}/muleteer", "send", "--nncp", pair.config("alice"), *names, "bob:"], peak=peak)
+        return total([run(pair.command("alice", "nncp-file", "-quiet", name, "bob:"), peak=peak) for name in names])
 
     def listing(self) -> None:
         count = self.args.listed
         for pair in self.pairs.values():
             self.queued_many(pair, count=count)
             run(pair.command("alice", "nncp-stat"))  # both have their hdr/ now
-        self.case(f"nncp-stat, {count} packets", lambda p: run(p.command("alice", "nncp-stat")), lambda _: None, 10)
+        self.case(
+            f"nncp-stat, {count} packets",
+            lambda p, peak: run(p.command("alice", "nncp-stat"), peak=peak),
+            lambda _: None,
+            10,
+        )
         shutil.rmtree(f"{self.folder}/many")
 
     def equal_names(self) -> None:
         count = self.args.many
-        toss = lambda p: run(p.command("bob", "nncp-toss", "-quiet"))  # noqa: E731
+        toss = lambda p, peak: run(p.command("bob", "nncp-toss", "-quiet"), peak=peak)  # noqa: E731
         self.case(f"nncp-toss {count} x 1 KiB, all of one name", toss, self.same_in_rx, 1)
 
 
@@ -209,7 +230,7 @@ def memory_of_huge(bench: Bench, mib: int) -> Iterator[str]:
         ("toss (nncp-toss)", pair.command("bob", "nncp-toss", "-quiet")),
     ]
     for name, argv in steps:
-        cost = run(argv)
+        cost = run(argv, peak=True)
         yield f"| {name} | {cost.rss_kib / 1024:.1f} MiB | {mib / cost.wall:.0f} MiB/s |"
     if subprocess.run(["cmp", huge, f"{pair.base}/bob/incoming/huge.bin"], check=False).returncode:
         raise SystemExit("the huge packet arrived damaged")
