@@ -152,6 +152,16 @@ def test_a_channel_carries_bytes_in_order(sizes, step):
     assert got == b"".join(sent)
 
 
+def test_empty_pieces_do_not_use_up_a_channel_s_buffers():
+    def produce(channel):
+        for size in (0, 0, 0, 5):
+            channel.give(channel.take()[:size])
+
+    with Channel(produce, 10) as channel:
+        assert channel.read(memoryview(bytearray(10))) == 5
+        assert channel.read(memoryview(bytearray(10))) == 0
+
+
 def test_a_channel_passes_on_a_failure_and_ends_when_left():
     def failing(channel):
         view = channel.take()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from muleteer.config.model import Config, Mail
@@ -27,6 +25,8 @@ class Mailer:
         """
         if mail is None or not self._argv:
             return ""
+        import os  # noqa: PLC0415 - 0.8 ms, and most mails are to nobody
+
         from muleteer.tossing.handles import run  # noqa: PLC0415 - subprocess costs 15 ms
 
         text = compose(mail, subject, output)
