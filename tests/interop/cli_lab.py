@@ -107,9 +107,12 @@ class Lab:
         return sorted(path for path in folder.glob("*") if re.fullmatch("[A-Z2-7]{52}", path.name))
 
     def tree(self, *parts: str) -> list[str]:
-        """Every path below a folder with packet names made alike, and without what only one program keeps."""
+        """Every path below a folder with packet names made alike, and without what only one program keeps.
+
+        That is our own corner, and the marks of acknowledgements in tx/ack, which the real one makes from 8.9 on.
+        """
         base = self.folder.joinpath(*parts)
-        found = [str(path.relative_to(base)) for path in base.rglob("*") if "muleteer" not in path.parts]
+        found = [str(path.relative_to(base)) for path in base.rglob("*") if not {"muleteer", "ack"} & set(path.parts)]
         return sorted(line for text in found for line in tidy(text))
 
     def records(self, node: str) -> list[dict[str, str]]:

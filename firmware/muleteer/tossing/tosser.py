@@ -20,24 +20,23 @@ from muleteer.crypto.keys import ExchangeKey
 from muleteer.errors import (
     HandleFailed,
     MuleteerError,
-    NotYetHandled,
     SpoolError,
     SpoolFull,
     SpoolLocked,
     SpoolMissing,
-    UnknownType,
     UsageError,
 )
 from muleteer.formats.niceness import MAX
-from muleteer.formats.packet import ACK, AREA, EXEC, EXEC_FAT, FILE, FREQ, TRNS
+from muleteer.formats.packet import FILE
 from muleteer.formats.recfile import human_size
 from muleteer.formats.safename import show
 from muleteer.record import record
 from muleteer.spool.layout import RX, TOSS
-from muleteer.tossing.deliveries import AckDelivery, FileDelivery, FreqDelivery, RelayDelivery, failed
+from muleteer.tossing.deliveries import failed
 from muleteer.tossing.group import Group
 from muleteer.tossing.incoming import Incoming
 from muleteer.tossing.job import Job
+from muleteer.tossing.kinds import delivery_of
 from muleteer.tossing.notify import Mailer
 from muleteer.tossing.submit import Submitter
 
@@ -270,21 +269,7 @@ class Tosser:
         if kind in self.options.skip:
             raise _PassedOverError
         job.subject.kind = kind
-        if kind == FILE:
-            return FileDelivery(job, header, self)
-        if kind in (EXEC, EXEC_FAT):
-            from muleteer.tossing.execution import ExecDelivery  # noqa: PLC0415 - for exec only
-
-            return ExecDelivery(job, header, self)
-        if kind == FREQ:
-            return FreqDelivery(job, header, self)
-        if kind == TRNS:
-            return RelayDelivery(job, header, self)
-        if kind == ACK:
-            return AckDelivery(job, header, self)
-        if kind == AREA:
-            raise NotYetHandled(feature="An area packet")
-        raise UnknownType(kind=kind)
+        return delivery_of(job, header, self)
 
     def _is_repeated(self, job: Job) -> bool:
         if not self.options.seen or self.options.dry_run or not self.spool.is_seen(job.node, job.entry.name):
