@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from muleteer.agent.status import Bay, BayState, Phase, Problem, Progress, Queue, RoundSummary, Status
+from muleteer.agent.trouble import problem_of
+from muleteer.errors import RunnerReadOnly, SpoolError
 
 NOW = 1_800_000_000.0
 ROUND = RoundSummary("left", "BLUE", NOW - 7300, 9, 123_000, 14, 9_900_000, acknowledged=3, waiting=5)
 QUEUES = (Queue("stick", 14, 3_200_000), Queue("radio", 3, 4100), Queue("", 1, 2_400_000_000))
 LEFT, RIGHT = Bay("left"), Bay("right")
-READ_ONLY = Problem(
-    "Runner is read-only: packets were taken, none could be left.", "Slide its lock or try another stick."
-)
-SPOOL = Problem("The spool /var/spool/nncp failed: Input/output error.", "No mail is taken until it works again.")
+READ_ONLY = problem_of(RunnerReadOnly(runner="BLUE"), NOW)
+SPOOL = problem_of(SpoolError(path="/var/spool/nncp", problem="Input/output error"), NOW)
 RAMBLING = Problem("Something went wrong and I shall tell you all about it, at length. " * 9, "Read the log.")
 LONG = "a-stick-with-a-label-nobody-should-ever-have-written-on-it"
 
@@ -61,6 +61,7 @@ CASES: dict[str, Status | None] = {
     "safe-of-two": box(safe(), RIGHT),
     "safe-huge": box(safe(LONG, RoundSummary("", "", None, 123_456, 0, 10**9, 0, refused=10**7)), RIGHT),
     "safe-unsaid": box(safe(last=None)),
+    "stuck": box(Bay("left", BayState.STUCK, problem=Problem("still mounted", "do not pull it")), RIGHT),
     "attention": box(Bay("left", BayState.ATTENTION, problem=READ_ONLY)),
     "attention-unsaid": box(Bay("left", BayState.ATTENTION)),
     "problem": box(problems=(SPOOL,)),

@@ -29,23 +29,22 @@ STATUS = Status(
 NEIGHBOURS = (NeighbourFacts("cabin", "ID", WayFacts(3, 1000), WayFacts(15, 709_100_000)),)
 PAGE = """\
 home · Muleteer 0.1.0 · up 2 hours
-ABC
+node ABC
 
 Bays
-  left   safe to pull          BLUE  last round: BLUE in 9 (4.2 MB) / out 14 (9 MB), 2 waiting, 1 refused, 2 minutes ago
+  left   safe to pull          BLUE  last round: in 9 (4.2 MB), out 14 (9 MB), 2 waiting, 1 refused, 2 minutes ago
   right  at work: DO NOT PULL  RED   sending 3/14 packets, 1 MB of 9 MB, 1 minute left
   third  empty
 
 Waiting to go
-  stick       14 packets  9.1 MB  most urgent PRIORITY
-  no carrier  1 packet    700 MB  most urgent BULK
+  by stick                                 14 packets  9.1 MB  most urgent PRIORITY
+  held: above the limits of every carrier  1 packet    700 MB  most urgent BULK
 
 Neighbours
-  cabin  in 3 (1 KB)  out 15 (709 MB)
+  cabin  for it 15 (709 MB)  from it 3 (1 KB)
 
 Packets
-  3 packets came in and wait for a toss
-  1 packet set aside, to be tried again
+  2 packets came in, not tossed yet
   5 packets on runners, kept until acknowledged
   12 packets tossed since the agent started
 
@@ -65,10 +64,24 @@ def test_without_an_agent_the_page_says_so_and_shows_no_bays():
     assert "nothing" in text
 
 
-def test_a_problem_in_a_bay_takes_the_place_of_its_last_round():
+def test_a_problem_in_a_bay_stands_below_it():
     bay = Bay("left", BayState.PULLED, "BLUE", last=LAST, problem=Problem("BLUE was pulled", "put it back"))
     text = page(replace(STATUS, bays=(bay,)), (), NOW, agent_runs=True)
-    assert "left  pulled too early: PUT IT BACK  BLUE  BLUE was pulled: put it back" in text
+    assert "left  pulled too early: PUT IT BACK  BLUE  last round: in 9 (4.2 MB)" in text
+    assert "\n    BLUE was pulled: put it back\n" in text
+
+
+def test_the_details_of_a_problem_are_told_and_nobody_is_sent_in_a_circle():
+    problem = Problem(
+        "2 packets set aside", "kept and tried again: see `muleteer status`", NOW - 60, ("No handle.\x1b",)
+    )
+    text = page(replace(STATUS, problems=(problem,)), (), NOW, agent_runs=True)
+    assert text.endswith("  2 packets set aside (1 minute ago): kept and tried again\n    No handle.\\x1b\n")
+
+
+def test_a_stick_that_is_still_mounted_is_told_in_capitals():
+    bay = Bay("left", BayState.STUCK, "BLUE", problem=Problem("still mounted", "do not pull"))
+    assert "left  still mounted: DO NOT PULL  BLUE" in page(replace(STATUS, bays=(bay,)), (), NOW, agent_runs=True)
 
 
 def test_words_of_strangers_are_harmless_on_the_page():

@@ -8,6 +8,7 @@ import io
 import os
 import pathlib
 import signal
+import threading
 
 import pytest
 import trio
@@ -17,12 +18,13 @@ from muleteer.agent.box import Box
 from muleteer.agent.clock import RealClock
 from muleteer.agent.control_client import ControlClient
 from muleteer.agent.journal import Journal
-from muleteer.agent.status import BayState
+from muleteer.agent.seat import DirectorySeat
+from muleteer.agent.status import BayState, Phase
 from muleteer.carriers import stick
-from muleteer.errors import AgentRunning, RunnerGone, SpoolFull
+from muleteer.errors import AgentRunning, RunnerFailed, RunnerGone, SpoolFull, StillMounted
 from muleteer.spool.disk import RealDisk
 from muleteer.spool.spool import Spool
-from muleteer.testing.agents import AgentBox, at_rest
+from muleteer.testing.agents import AgentBox, Nursery, at_rest
 from muleteer.tossing.submit import Submitter
 
 CFG = pathlib.Path(__file__).parent.parent / "vectors" / "data" / "cfg"
@@ -177,7 +179,7 @@ async def test_what_the_rules_hold_waits_and_why_tells_it(tmp_path):
         home.files.insert(home.stick("BLUE"))
         assert (await home.bay(BayState.SAFE)).last.waiting == 1
         sentence = await home.agent.why(str(packet)[:8])
-        assert "BULK for bob is held: carrier stick takes <= PRIORITY" in sentence
+        assert "BULK for bob is held: carrier stick takes only PRIORITY or more urgent" in sentence
 
         def ask():
             with ControlClient(home.files.socket) as client:
@@ -220,8 +222,9 @@ async def test_our_own_disk_failing_is_a_problem_with_what_to_do(home, monkeypat
     async with home.running():
         home.files.insert(home.stick("BLUE"))
         bay = await home.bay(BayState.ATTENTION)
-        assert bay.problem.what == "No room in /spool: 5 bytes needed, 3 free"
-        assert bay.problem.remedy == "Make room and try again"
+        assert bay.problem.what == "no room is left in the spool"
+        assert bay.problem.remedy.startswith("make room")
+        assert bay.problem.details == ("No room in /spool: 5 bytes needed, 3 free. Make room and try again.",)
 
 
 async def test_a_packet_queued_beside_the_agent_shows_within_seconds(home):
@@ -287,3 +290,127 @@ async def test_a_stop_in_the_middle_breaks_the_round_off_safely(home, monkeypatc
         assert not bay.last.complete
     assert packets_below(inside) == []
     assert len(home.box.spool().entries(home.box.config.aliases["bob"], "tx")) == 3
+
+
+async def test_a_stick_that_another_bay_was_busy_with_left_without_its_load_and_nobody_said_so(home):
+    home.send("bob")
+    bob = home.box.config.aliases["bob"]
+    other_bay = home.box.spool().lock(bob, "tx")
+    async with home.running():
+        other_bay.__enter__()
+        home.files.insert(home.stick("BLUE"))
+        status = await home.until(lambda s: (p := s.bays[0].progress) is not None and p.phase is Phase.WAITING)
+        assert (status.bays[0].state, status.bays[0].progress.packets_total) == (BayState.WORKING, 1)
+        other_bay.__exit__(None, None, None)
+        bay = await home.bay(BayState.SAFE)
+        assert (bay.last.sent, bay.last.waiting, bay.problem) == (1, 0, None)
+
+
+async def test_a_load_that_somebody_keeps_locked_is_told_as_left_here(home, monkeypatch):
+    monkeypatch.setattr("muleteer.agent.round_work.WAIT_SECONDS_MAX", 0.0)
+    home.send("bob")
+    async with home.running():
+        with home.box.spool().lock(home.box.config.aliases["bob"], "tx"):
+            home.files.insert(home.stick("BLUE"))
+            bay = await home.bay(BayState.ATTENTION)
+        assert bay.problem.what == "1 packet stayed here: another stick or program was at work on their queue"
+        assert bay.problem.details == ("the queue for bob",)
+        assert bay.last.waiting == 1
+
+
+class StuckSeat(DirectorySeat):
+    """A stick that a program keeps busy until `freed`."""
+
+    freed = threading.Event()
+
+    def release(self):
+        if not self.freed.is_set():
+            raise StillMounted(device="/dev/sda1", problem="it is busy")
+
+
+@pytest.fixture
+def stuck(monkeypatch):
+    monkeypatch.setattr(StuckSeat, "freed", threading.Event())
+    monkeypatch.setattr("muleteer.agent.round_work.take_seat", lambda stick, _mounts: StuckSeat(stick))
+    monkeypatch.setattr("muleteer.agent.giving_back.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("muleteer.agent.giving_back.PAUSES", (0.01,))
+    return StuckSeat.freed
+
+
+async def test_safe_to_pull_was_told_of_a_stick_that_was_still_mounted(home, stuck):
+    home.send()
+    async with home.running():
+        home.files.insert(home.stick("BLUE"))
+        bay = await home.bay(BayState.STUCK)
+        assert "do not pull" in bay.problem.remedy
+        stuck.set()
+        bay = await home.bay(BayState.SAFE)
+        assert (bay.problem, bay.last.sent) == (None, 1)
+    assert 'still mounted bay=left runner=BLUE problem="/dev/sda1 is still mounted: it is busy.' in home.log.getvalue()
+
+
+async def test_an_error_of_the_round_hid_that_unmounting_was_refused(home, stuck, monkeypatch):
+    def fail(_work):
+        raise RunnerFailed(runner="BLUE", problem="16 errors")
+
+    monkeypatch.setattr(stick.Round, "run", fail)
+    async with home.running():
+        home.files.insert(home.stick("BLUE"))
+        assert (await home.bay(BayState.STUCK)).problem.what == "still mounted"
+        stuck.set()
+        assert (await home.bay(BayState.ATTENTION)).problem.what == "the stick failed"
+
+
+async def test_a_stick_pulled_while_it_could_not_be_unmounted_is_asked_back(home, stuck):
+    async with home.running():
+        inside = home.files.insert(home.stick("BLUE"))
+        await home.bay(BayState.STUCK)
+        home.take_out(inside)
+        assert not (await home.bay(BayState.PULLED)).last.complete
+
+
+async def test_an_agent_beside_a_stuck_stick_can_be_stopped(home, stuck):
+    async with home.running():
+        home.files.insert(home.stick("BLUE"))
+        await home.bay(BayState.STUCK)
+    assert "agent stops, and the stick is still mounted bay=left" in home.log.getvalue()
+    assert home.agent.status().bays[0].state is BayState.STUCK
+
+
+def test_the_readmes_link_to_a_mounted_stick_was_taken_for_one_that_was_pulled(tmp_path):
+    home = Home(str(tmp_path))
+    packet = home.send()
+    media = home.stick("BLUE")
+    with Nursery() as nursery:
+        agent = nursery.start(home.files)
+        home.files.wait(at_rest)
+        link = home.files.link(media)
+        status = home.files.wait(lambda status: status.bays[0].state is BayState.SAFE)
+        assert (status.bays[0].runner, status.last_round.sent) == ("BLUE", 1)
+        assert packets_below(media) == [str(packet)]
+        os.unlink(link)
+        home.files.wait(lambda status: status.bays[0].state is BayState.EMPTY)
+        home.files.link(media)
+        home.files.wait(lambda status: status.bays[0].state is BayState.SAFE)
+        os.rename(media, f"{media}-ejected")
+        home.files.wait(lambda status: status.bays[0].state is BayState.EMPTY)
+        assert agent.stop() == 0
+
+
+async def test_a_stick_that_could_not_be_mounted_but_is_mounted_was_told_as_safe_to_pull(home, monkeypatch):
+    """As after an agent that died, when a shell stands in what it had mounted; or where a desktop was quicker."""
+    freed = threading.Event()
+
+    def refuse(*_):
+        if not freed.is_set():
+            raise StillMounted(device="/dev/sda1", problem="another program has mounted it too")
+
+    monkeypatch.setattr("muleteer.agent.round_work.take_seat", refuse)
+    monkeypatch.setattr("muleteer.hotplug.mounts.Mounts.unmount", refuse)
+    monkeypatch.setattr("muleteer.agent.giving_back.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("muleteer.agent.giving_back.PAUSES", (0.01,))
+    async with home.running():
+        home.files.insert(home.stick("BLUE"))
+        await home.bay(BayState.STUCK)
+        freed.set()
+        assert (await home.bay(BayState.ATTENTION)).problem.what == "the stick could not be mounted"

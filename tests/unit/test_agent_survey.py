@@ -12,7 +12,7 @@ from muleteer.agent.status import Queue
 from muleteer.agent.survey import Surveyor
 from muleteer.config.appliance import parse_appliance
 from muleteer.config.load import load
-from muleteer.errors import AmbiguousPacket, UnknownPacket
+from muleteer.errors import AmbiguousPacket, DeliveryFailed, UnknownPacket
 from muleteer.formats.ids import PacketName
 from muleteer.formats.magic import ENVELOPE
 from muleteer.formats.niceness import BULK, NORMAL, PRIORITY
@@ -110,19 +110,32 @@ def test_a_copy_on_its_way_does_not_wait_until_it_is_overdue(home):
     assert survey.travelling == 1
     assert survey.queue[0].packets == 1
     (problem,) = survey.problems
-    assert problem.what == "runner red is overdue with 1 packet"
+    assert (problem.what, problem.details) == ("a runner is overdue with 1 packet", ("red: 1 packet",))
 
 
-def test_what_was_set_aside_is_one_problem_for_each_reason(home):
+def test_what_was_set_aside_is_one_problem_and_its_reasons_are_details(home):
     bob = home.config.aliases["bob"]
     for number, reason in ((1, "No handle."), (2, "No handle."), (3, "Damaged\x1b.")):
         home.aside.note(bob, home.put(number, way="rx"), reason, NOW - number)
     survey = home.survey()
     assert survey.set_aside == 3
-    assert [(problem.what, problem.since) for problem in survey.problems] == [
-        ("2 packets set aside: No handle.", NOW - 2),
-        ("1 packet set aside: Damaged\\x1b.", NOW - 3),
-    ]
+    (problem,) = survey.problems
+    assert (problem.what, problem.since) == ("3 packets set aside", NOW - 3)
+    assert problem.details == ("2 packets: No handle.", "1 packet: Damaged\\x1b.")
+
+
+def test_the_panel_showed_everybody_names_of_neighbours_and_files(home):
+    home.rules('[neighbour.bob]\nacknowledges = true\noverdue = "1 d"')
+    bob = home.config.aliases["bob"]
+    reason = str(DeliveryFailed(name="/srv/secret.pdf", sender="bob", problem="it is full"))
+    home.aside.note(bob, home.put(1, way="rx"), reason, NOW)
+    home.ledger.carried("SECRET", bob, [home.put(2)], NOW - 15 * DAY)
+    problems = home.survey().problems
+    assert len(problems) == 2
+    for problem in problems:
+        for name in ("secret", "SECRET", "bob"):
+            assert name not in problem.what + problem.remedy
+    assert reason in problems[1].details[0], "who asks for the status is told"
 
 
 def test_why_finds_a_packet_by_the_beginning_of_its_name(home):
@@ -137,7 +150,7 @@ def test_why_tells_of_copies_and_reasons(home):
     bob = home.config.aliases["bob"]
     home.ledger.carried("blue", bob, [home.put(1)], NOW - 3 * DAY)
     home.aside.note(bob, home.put(9, way="rx"), "No handle.", NOW - 10)
-    assert "travels on runner blue since 3 days" in home.why(str(PacketName(b"\1" * 32)))
+    assert "left on runner blue 3 days ago" in home.why(str(PacketName(b"\1" * 32)))
     assert "set aside after 1 attempt, next one in 50 s: No handle." in home.why(str(PacketName(b"\x09" * 32)))
 
 

@@ -15,6 +15,7 @@ from muleteer.agent.events import (
     RoundEnded,
     RoundErrand,
     RoundProgressed,
+    RoundStuck,
     SpoolChanged,
     StickAppeared,
     StickVanished,
@@ -128,7 +129,7 @@ def test_a_stick_pulled_in_the_middle_is_asked_back_and_completes(desk):
     assert "put it back" in desk.bay().problem.remedy
     desk.end(Ending.GONE, complete=False)
     assert desk.bay().state is BayState.PULLED
-    assert "BLUE was pulled" in desk.bay().problem.what
+    assert desk.bay().problem.details == ("it was BLUE",)
     assert kinds(desk.begin()) == [RoundErrand]
     assert desk.bay().state is BayState.WORKING
     assert desk.bay().problem is None
@@ -145,7 +146,8 @@ def test_a_runner_that_never_came_back_stays_a_problem_of_the_box_when_another_i
     desk.begin(RED)
     desk.end(runner="RED")
     (problem,) = desk.head.status.problems
-    assert problem.what.startswith("BLUE was pulled")
+    assert problem.what.startswith("a stick was pulled")
+    assert problem.details == ("it was BLUE",)
     assert problem.since == desk.now.wall
 
 
@@ -312,7 +314,63 @@ def test_after_a_stop_nothing_is_started_and_what_runs_comes_to_its_end(desk):
 
 
 def test_safe_is_entered_from_the_end_of_a_round_only():
-    assert {key for key, place in TABLE.items() if SHOWN[place] is BayState.SAFE} == {(Place.WORKING, Sign.COMPLETE)}
+    assert {key for key, place in TABLE.items() if SHOWN[place] is BayState.SAFE} == {
+        (Place.WORKING, Sign.COMPLETE),
+        (Place.STUCK, Sign.COMPLETE),
+    }
+
+
+def test_no_sign_of_a_stick_that_is_still_mounted_leads_to_where_pulling_is_safe():
+    harmless = (BayState.EMPTY, BayState.SAFE, BayState.ATTENTION, BayState.FOREIGN)
+    for (_, sign), place in TABLE.items():
+        if sign in (Sign.STILL_MOUNTED, Sign.LEFT_MOUNTED):
+            assert SHOWN[place] not in harmless
+
+
+STUCK = Problem("still mounted", "do not pull it")
+
+
+def test_a_refused_unmount_was_told_as_safe_to_pull(desk):
+    desk.begin()
+    desk(RoundStuck("left", STUCK))
+    assert desk.bay().state is BayState.STUCK
+    assert desk.bay().problem == STUCK
+    assert not desk.head.idle, "the round goes on trying"
+    desk(RoundProgressed("left", Progress(Phase.UNMOUNTING)))
+    assert desk.bay().state is BayState.STUCK
+    desk.end(sent=2)
+    assert desk.bay().state is BayState.SAFE
+    assert desk.bay().problem is None
+
+
+def test_an_earlier_trouble_is_shown_after_the_stick_is_unmounted_not_before(desk):
+    desk.begin()
+    desk(RoundStuck("left", STUCK))
+    assert desk.bay().problem == STUCK
+    desk.end(Ending.BLEMISHED, problem=Problem("it failed"))
+    assert desk.bay().state is BayState.ATTENTION
+    assert desk.bay().problem.what == "it failed"
+
+
+def test_a_stick_pulled_while_it_was_stuck_is_asked_back(desk):
+    desk.begin()
+    desk(RoundStuck("left", STUCK))
+    desk(StickVanished("left", BLUE.device))
+    desk(RoundStuck("left", STUCK))  # a late one
+    assert desk.bay().state is BayState.PULLED
+    desk.end(Ending.GONE)
+    assert desk.bay().state is BayState.PULLED
+
+
+def test_an_agent_that_stops_beside_a_stuck_stick_ends_and_says_so_to_the_last(desk):
+    desk.begin()
+    desk(RoundStuck("left", STUCK))
+    desk(StopAsked())
+    assert not desk.head.idle
+    desk.end(Ending.STUCK, problem=STUCK)
+    assert desk.head.idle
+    assert desk.bay().state is BayState.STUCK
+    assert desk.bay().problem == STUCK
 
 
 def test_every_place_is_reached_and_left():
@@ -327,7 +385,7 @@ def test_whatever_happens_a_bay_has_at_most_one_round_and_no_event_is_a_surprise
     rounds = 0
     inside: list[StickFound] = []
     for step in itertools.count():
-        match chance.randrange(6):
+        match chance.randrange(7):
             case 0:
                 stick = replace(BLUE, device=str(step))
                 inside.append(stick)
@@ -343,6 +401,8 @@ def test_whatever_happens_a_bay_has_at_most_one_round_and_no_event_is_a_surprise
                 errands = desk(TossEnded(retry_in=chance.choice([None, 5])))
             case 5 if desk.head._survey.running:
                 errands = desk(SurveyEnded())
+            case 6 if rounds:
+                errands = desk(RoundStuck("left", STUCK))
             case _:
                 errands = desk(SpoolChanged())
         rounds += kinds(errands).count(RoundErrand)

@@ -32,6 +32,7 @@ def by_lamp(status, bays=("left",)):
     [
         (BayState.EMPTY, OFF),
         (BayState.WORKING, FAST),
+        (BayState.STUCK, FAST),
         (BayState.SAFE, STEADY),
         (BayState.ATTENTION, DOUBLE),
         (BayState.FOREIGN, WINK),
@@ -60,6 +61,7 @@ def test_attention_is_lit_for_problems_and_for_bays_that_need_a_hand():
     assert by_lamp(box())[Lamp.ATTENTION, ""] is OFF
     assert by_lamp(box(problems=(Problem("x"),)))[Lamp.ATTENTION, ""] is DOUBLE
     assert by_lamp(box(Bay("left", BayState.PULLED)))[Lamp.ATTENTION, ""] is DOUBLE
+    assert by_lamp(box(Bay("left", BayState.STUCK)))[Lamp.ATTENTION, ""] is DOUBLE
     assert by_lamp(box(Bay("left", BayState.FOREIGN)))[Lamp.ATTENTION, ""] is OFF
 
 

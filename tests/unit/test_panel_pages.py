@@ -8,6 +8,7 @@ from muleteer.agent.status import Bay, BayState, Problem, Queue, RoundSummary
 from muleteer.panel.page import SIZES, Text
 from muleteer.panel.pages import PAGES_MAX, deck
 from muleteer.panel.paging import Turn
+from muleteer.panel.wording import sentence
 
 BIG, FLAT = SIZES
 
@@ -56,7 +57,7 @@ def test_what_was_refused_matters_more_than_what_waits():
 def test_attention_says_what_and_what_to_do(size):
     said = words(CASES["attention"], size).replace("\nATTENTION", "").split()
     for text in (READ_ONLY.what, READ_ONLY.remedy, "You may pull it."):
-        assert all(word in said for word in text.split())
+        assert all(word in said for word in sentence(text).split())
 
 
 def test_a_round_that_was_broken_off_is_not_reported_as_done():

@@ -32,6 +32,14 @@ def test_what_is_left_alone_is_said_once_per_reason():
     assert roster.heard("remove", swap) == []
 
 
+def test_the_machines_own_disks_were_logged_as_ignored_at_every_start():
+    roster = Roster()
+    for n in range(DEVICES_MAX + 5):  # a machine with snaps has hundreds of loop devices
+        assert roster.heard("add", but(DEVNAME=f"/dev/loop{n}", ID_BUS=None, ID_USB_DRIVER=None)) == []
+    assert roster.heard("add", STICK) == [BLUE]
+    assert roster.heard("change", but(ID_BUS=None, ID_USB_DRIVER=None)) == [Pulled("/dev/sda1")]
+
+
 def test_formatted_in_place_is_another_stick():
     roster = Roster()
     roster.heard("add", STICK)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import trio
 
@@ -47,6 +49,35 @@ def test_a_link_to_where_a_stick_is_mounted_is_a_stick(bay, tmp_path):
     (tmp_path / "bay" / "dangling").symlink_to(tmp_path / "nowhere")
     [event] = bay.poll()
     assert event.stick.label == "BLUE"
+
+
+def test_a_link_in_the_bay_is_pulled_when_it_or_what_it_leads_to_goes(bay, tmp_path):
+    media, link = tmp_path / "media", tmp_path / "bay" / "BLUE"
+    media.mkdir()
+    link.symlink_to(media)
+    bay.poll()
+    while bay.poll():
+        pass
+    bay.poll()  # by now the names are not listed any more
+    media.rename(tmp_path / "ejected")
+    assert bay.poll() == [Pulled(str(link))]
+    (tmp_path / "ejected").rename(media)
+    [event] = bay.poll()
+    assert isinstance(event, Inserted), "the link was there before the desktop had mounted the stick"
+    link.unlink()
+    assert bay.poll() == [Pulled(str(link))]
+
+
+def test_a_bay_at_rest_was_listed_ten_times_a_second(bay, tmp_path, monkeypatch):
+    listed = []
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: (listed.append(path), real(path))[1])
+    for _ in range(10):
+        bay.poll()
+    assert len(listed) == 2, "once, and once more for what happened within the same tick of the clock"
+    (tmp_path / "bay" / "BLUE").mkdir()
+    os.utime(tmp_path / "bay", ns=(0, 0))
+    assert len(bay.poll()) == 1
 
 
 def test_files_and_hidden_names_are_not_sticks(bay, tmp_path):

@@ -10,14 +10,21 @@ import pathlib
 import stat
 import subprocess
 import sys
+import types
+from dataclasses import replace
 
 import pytest
 
-from muleteer.errors import MountRefused
-from muleteer.hotplug import mount_helper
+from muleteer.agent.giving_back import give_back
+from muleteer.agent.seat import MountedSeat
+from muleteer.errors import MountRefused, StillMounted
+from muleteer.hotplug import mount_helper, reach
+from muleteer.hotplug import mounts as mounts_module
 from muleteer.hotplug.mount_helper import RefusedError, World
 from muleteer.hotplug.mounts import Mounts
+from muleteer.hotplug.recognise import StickFound
 from muleteer.hotplug.superblock import HEAD_SIZE, Superblock, superblock_of
+from muleteer.testing.clock import FakeClock
 
 
 def head(*pieces: tuple[int, bytes]) -> bytes:
@@ -63,14 +70,16 @@ class Machine:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        for name in ("sys/dev/block", "bays", "proc/self"):
+        for name in ("sys/dev/block", "run", "proc/self"):
             (folder / name).mkdir(parents=True)
         self.world = World(
             dev=str(folder / "dev"),
             sys=str(folder / "sys"),
             proc=str(folder / "proc"),
-            base=str(folder / "bays"),
+            base=str(folder / "run" / "bays"),
             allow_ext4=str(folder / "allow-ext4"),
+            owner=os.geteuid(),
+            top=str(folder),
         )
         (folder / "dev").mkdir()
         self.mountinfo()
@@ -211,7 +220,8 @@ def test_ext4_only_where_the_owner_allows_it(stick):
 
 def test_a_place_that_is_a_link(stick):
     stick.plug("8:1", "sda", "sda1")
-    (stick.folder / "bays" / "sda1").symlink_to("/etc")
+    pathlib.Path(stick.world.base).mkdir(0o755)
+    (pathlib.Path(stick.world.base) / "sda1").symlink_to("/etc")
     assert "no directory" in refusal(mount_helper.mount, stick)
 
 
@@ -242,10 +252,112 @@ def test_the_clients_refusals():
         helper_that_says("import sys; sys.exit('sudo: a terminal is required')").mount("/dev/sda1")
     with pytest.raises(MountRefused, match="does not start"):
         Mounts(("/nonexistent/helper",)).mount("/dev/sda1")
-    with pytest.raises(MountRefused, match="did not answer"):
-        helper_that_says("import sys; sys.stdin.close(); import threading; threading.Event().wait()").ask(
-            "mount", "/dev/sda1", 0.3
-        )
+
+
+def test_an_unmounting_helper_that_takes_long_is_never_killed_but_asked_after_again(tmp_path):
+    """It may be writing what the stick still lacks; and who killed a child of sudo got a PermissionError for it."""
+    may_end, began = str(tmp_path / "may-end"), str(tmp_path / "began")
+    os.mkfifo(may_end)
+    program = f"open({began!r}, 'a').write('!'); open({may_end!r}).read(); print('{{}}')"
+    mounts = Mounts((sys.executable, "-c", program), patience_seconds=0.1)
+    for _ in range(3):
+        with pytest.raises(StillMounted, match="takes long"):
+            mounts.unmount("/dev/nonexistent")
+    with open(may_end, "w"):  # returns when the one helper has it open to read, and lets it end
+        pass
+    assert len(mounts._at_work) == 1
+    assert mounts._at_work["/dev/nonexistent"].wait() == 0, "it came to its own end"
+    assert pathlib.Path(began).read_text() == "!", "no second one was started beside it"
+    pathlib.Path(may_end).unlink()
+    pathlib.Path(may_end).touch()
+    mounts.unmount("/dev/nonexistent")
+    assert not mounts._at_work
+
+
+def test_a_helper_that_fails_says_nothing_of_what_is_mounted_so_the_kernel_is_asked(tmp_path):
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text("21 1 8:2 / / rw - ext4 /dev/sda2 rw\n")
+    mounts = Mounts((sys.executable, "-c", "import sys; sys.exit('sudo: no')"), base="/b", mountinfo=str(mountinfo))
+    mounts.unmount("/dev/sdz1")
+    mountinfo.write_text("21 1 8:1 / /b/sdz1 ro - vfat /dev/sdz1 ro\n")
+    with pytest.raises(StillMounted, match="sudo: no"):
+        mounts.unmount("/dev/sdz1")
+
+
+def test_helper_and_client_mean_the_same_place():
+    assert mount_helper.BASE == mounts_module.BASE
+
+
+# ---------------------------------------------------------------------------------------------- who could interfere
+
+
+def test_nothing_makes_the_place_of_mounts_so_the_helper_does(stick):
+    stick.plug("8:1", "sda", "sda1")
+    before = os.umask(0o077)
+    try:
+        mounted = mount_helper.mount(stick.world, stick.device)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(stick.world.base).st_mode) == 0o755
+    assert os.path.isdir(mounted.path)
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
+@pytest.mark.parametrize("where", ["run", "run/bays"])
+def test_a_way_to_the_mounts_that_others_can_change_is_refused(stick, where, mode):
+    stick.plug("8:1", "sda", "sda1")
+    pathlib.Path(stick.world.base).mkdir(0o755)
+    (stick.folder / where).chmod(mode)
+    assert "others could choose" in refusal(mount_helper.mount, stick)
+
+
+def test_a_way_to_the_mounts_that_is_not_roots_is_refused(stick):
+    stick.plug("8:1", "sda", "sda1")
+    stick.world = replace(stick.world, owner=os.geteuid() + 1)
+    assert "not root's alone" in refusal(mount_helper.mount, stick)
+
+
+def test_a_way_to_the_mounts_through_a_link_is_refused(stick):
+    stick.plug("8:1", "sda", "sda1")
+    (stick.folder / "elsewhere").mkdir()
+    (stick.folder / "run" / "bays").symlink_to(stick.folder / "elsewhere")
+    assert "no directory" in refusal(mount_helper.mount, stick)
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """One module in a directory of its own, as all that was loaded; nothing else on this machine counts."""
+    package = tmp_path / "package"
+    package.mkdir(0o755)
+    module = package / "module.py"
+    module.touch(0o644)
+    monkeypatch.setattr(reach.sys, "modules", {"module": types.SimpleNamespace(__file__=str(module))})
+    monkeypatch.setattr(reach.sys, "executable", str(module))
+    monkeypatch.setattr(reach.sys, "prefix", str(package))
+    return package
+
+
+def test_a_helper_that_its_caller_could_have_written_gets_no_rights_of_root(modules, capsys, monkeypatch):
+    assert reach.within_reach(NOBODY, NOBODY) is None
+    assert reach.within_reach(os.geteuid(), os.getegid()) is not None, "whose owner may change it"
+    (modules / "module.py").chmod(0o666)
+    assert reach.within_reach(NOBODY, NOBODY) == str(modules / "module.py")
+    (modules / "module.py").chmod(0o644)
+    modules.chmod(0o777)
+    assert reach.within_reach(NOBODY, NOBODY) == str(modules)
+    monkeypatch.setenv("SUDO_UID", str(NOBODY))
+    monkeypatch.setenv("SUDO_GID", str(NOBODY))
+    assert mount_helper.main(["unmount", "/dev/nonexistent"]) == 1
+    assert f"user {NOBODY} may change {modules}" in json.loads(capsys.readouterr().out)["problem"]
+
+
+def test_a_group_reaches_what_it_may_write(modules):
+    modules.chmod(0o775)
+    assert reach.within_reach(NOBODY, os.stat(modules).st_gid) == str(modules)
+    assert reach.within_reach(NOBODY, NOBODY) is None
 
 
 # ---------------------------------------------------------------------------------------------- for real
@@ -270,14 +382,15 @@ def loop(machine):
     machine.plug(number, os.path.basename(device))
     pathlib.Path(machine.world.allow_ext4).touch()
     world = (
-        f"dev='/dev', sys={machine.world.sys!r}, base={machine.world.base!r}, allow_ext4={machine.world.allow_ext4!r}"
+        f"dev='/dev', sys={machine.world.sys!r}, base={machine.world.base!r}, allow_ext4={machine.world.allow_ext4!r}, "
+        f"top={machine.world.top!r}"
     )
     firmware = pathlib.Path(mount_helper.__file__).parents[2]
     program = (
         f"import sys; sys.path.insert(0, {str(firmware)!r}); from muleteer.hotplug.mount_helper import World, main; "
         f"sys.exit(main(world=World({world})))"
     )
-    machine.device, machine.mounts = device, Mounts((sys.executable, "-c", program))
+    machine.device, machine.mounts = device, Mounts((sys.executable, "-c", program), base=machine.world.base)
     yield machine
     subprocess.run(["umount", f"{machine.world.base}/{os.path.basename(device)}"], check=False, capture_output=True)
     subprocess.run(["losetup", "-d", device], check=True)
@@ -305,7 +418,7 @@ def test_a_real_mount_from_beginning_to_end(loop):
         (letter.parent / "link").read_text()
 
     with letter.open():
-        with pytest.raises(MountRefused, match="busy"):
+        with pytest.raises(StillMounted, match="busy"):
             mounted.unmount()
         assert mount_options(mounted.path), "unmounting is never lazy"
     mounted.unmount()
@@ -327,7 +440,7 @@ def test_a_device_that_is_mounted_elsewhere_is_left_alone(loop, tmp_path):
     elsewhere.mkdir()
     subprocess.run(["mount", "-t", "ext4", loop.device, elsewhere], check=True)
     try:
-        with pytest.raises(MountRefused, match="in use"):
+        with pytest.raises(StillMounted, match="another program"):  # so it is not safe to pull either
             loop.mounts.mount(loop.device)
     finally:
         subprocess.run(["umount", elsewhere], check=True)
@@ -337,3 +450,58 @@ def test_the_real_sysfs_knows_that_a_loop_device_is_no_stick(loop):
     world = World(base=loop.world.base, allow_ext4=loop.world.allow_ext4)
     with pytest.raises(RefusedError, match="no USB stick"):
         mount_helper.mount(world, loop.device)
+
+
+def content_of(machine) -> bytes:
+    os.sync()
+    return (machine.folder / "stick.img").read_bytes()
+
+
+def test_a_first_look_at_ext4_plays_no_journal_back_and_writes_nothing(loop):
+    """A stick pulled in the middle has something in its journal; a read-only mount wrote that to a foreign stick."""
+    subprocess.run(["debugfs", "-w", "-R", "feature needs_recovery", loop.device], check=True, capture_output=True)
+    before = content_of(loop)
+    mounted = loop.mounts.mount(loop.device)
+    mounted.unmount()
+    assert content_of(loop) == before
+    mounted = loop.mounts.mount(loop.device)
+    mounted.make_writable()
+    mounted.unmount()
+    assert content_of(loop) != before, "for writing the journal is played back"
+
+
+def test_a_write_protected_ext4_stays_mounted_read_only(loop):
+    subprocess.run(["blockdev", "--setro", loop.device], check=True)
+    mounted = loop.mounts.mount(loop.device)
+    with pytest.raises(MountRefused, match="write-protected"):
+        mounted.make_writable()
+    assert "ro" in mount_options(mounted.path)
+    mounted.unmount()
+    subprocess.run(["blockdev", "--setrw", loop.device], check=True)
+
+
+def test_a_busy_ext4_that_is_to_be_written_stays_mounted_read_only(loop):
+    mounted = loop.mounts.mount(loop.device)
+    descriptor = os.open(mounted.path, os.O_RDONLY)
+    with pytest.raises(MountRefused, match="busy"):
+        mounted.make_writable()
+    assert "ro" in mount_options(mounted.path)
+    os.close(descriptor)
+    mounted.unmount()
+
+
+def test_a_round_over_a_busy_stick_is_stuck_until_it_is_unmounted_for_real(loop):
+    """ "Safe to pull" was told of a stick whose unmounting was refused."""
+    seat = MountedSeat(StickFound(loop.device, "", "ext4"), loop.mounts)
+    holder = os.open(seat.path, os.O_RDONLY)
+    clock, told = FakeClock(), []
+
+    def tell(error):
+        told.append(str(error))
+        assert mount_options(seat.path)
+        os.close(holder)
+
+    assert give_back(seat, lambda: False, tell, clock.monotonic, clock.advance) is None
+    assert len(told) == 1
+    assert "busy" in told[0]
+    assert not mount_options(seat.path)

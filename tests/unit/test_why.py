@@ -27,13 +27,13 @@ def test_what_may_go_waits_for_a_stick():
     sentence = why(LETTER, EMPTY)
     assert sentence == (
         "4.2 KB NORMAL for cabin waits for a stick: carrier stick takes everything; "
-        "none was seen since the agent started."
+        "no stick was seen since the agent started."
     )
 
 
 def test_the_last_stick_seen_is_named():
     seen = Bay("left", last=RoundSummary("left", "blue", ended=NOW - 7300))
-    assert "the last one seen was blue, 2 hours ago" in why(LETTER, replace(EMPTY, bays=(seen,)))
+    assert "the last stick seen was blue, 2 hours ago" in why(LETTER, replace(EMPTY, bays=(seen,)))
 
 
 def test_a_stick_at_work_is_named():
@@ -49,8 +49,10 @@ def test_bays_of_other_carriers_do_not_count():
 
 def test_the_rule_that_holds_it_is_named_with_its_limits():
     sentence = why(FILM, replace(EMPTY, carriers=(THIN,)))
-    assert "700 MB BULK for cabin is held: carrier stick takes <= 100 MB PRIORITY;" in sentence
-    assert "raise the limit" in sentence
+    assert (
+        "700 MB BULK for cabin is held: carrier stick takes only up to 100 MB, PRIORITY or more urgent. Raise"
+        in sentence
+    )
 
 
 def test_a_fatter_carrier_takes_it_though_a_thin_one_holds_it():
@@ -63,7 +65,7 @@ def test_a_fatter_carrier_takes_it_though_a_thin_one_holds_it():
 def test_runners_that_would_not_take_it_are_named_with_their_reason():
     rules = (runner("blue", PRIORITY), runner("red", carry=("town",)), runner("green"))
     sentence = why(LETTER, replace(EMPTY, runners=rules))
-    assert "but not runner blue (it takes <= PRIORITY)" in sentence
+    assert "but not runner blue (it takes only PRIORITY or more urgent)" in sentence
     assert "but not runner red (it carries for town)" in sentence
     assert "green" not in sentence
 
@@ -79,7 +81,7 @@ def test_without_a_carrier_it_is_held_for_ever():
 def test_a_copy_on_its_way_is_told_with_runner_and_time():
     copies = (Copy("red", NOW - 9 * DAY), Copy("blue", NOW - 3 * DAY))
     sentence = why(LETTER, replace(EMPTY, copies=copies, overdue_seconds=14 * DAY))
-    assert "travels on runner blue (and 1 more) since 3 days and is kept until it is acknowledged" in sentence
+    assert "left on runner blue (and 1 more) 3 days ago and is kept here until it is acknowledged" in sentence
     assert "within 11 days" in sentence
 
 
@@ -89,7 +91,7 @@ def test_an_overdue_copy_goes_again():
 
 
 def test_a_copy_for_a_neighbour_that_does_not_acknowledge_travels():
-    assert why(LETTER, replace(EMPTY, copies=(Copy("blue", NOW),))).endswith("travels on runner blue since a moment.")
+    assert why(LETTER, replace(EMPTY, copies=(Copy("blue", NOW),))).endswith("left on runner blue a moment ago.")
 
 
 def test_what_was_set_aside_is_told_with_reason_attempts_and_next_try():
@@ -115,5 +117,5 @@ def test_without_an_agent_the_advice_is_to_start_one():
 
 def test_limits_name_what_is_limited_only():
     assert limits(STICK) == "everything"
-    assert limits(CarrierRule("c", "stick", PRIORITY, None)) == "<= PRIORITY"
-    assert limits(THIN) == "<= 100 MB PRIORITY"
+    assert limits(CarrierRule("c", "stick", PRIORITY, None)) == "PRIORITY or more urgent"
+    assert limits(THIN) == "up to 100 MB, PRIORITY or more urgent"

@@ -109,7 +109,8 @@ class Agent:
     def _sweep(self) -> None:
         swept = sweep(self._box.spool(), now=self._clock.wall(), uptime=self._clock.uptime())
         if swept.total:
-            self._journal.event("spool swept", drafts=swept.drafts, headers=swept.headers, asides=swept.asides)
+            counts = {key: getattr(swept, key) or None for key in ("drafts", "headers", "asides", "ledger", "marks")}
+            self._journal.event("spool swept", **counts)
 
     async def _work(self) -> None:
         async with trio.open_nursery() as errands:

@@ -4,7 +4,8 @@
 House rules:
 
 1. SAFE, ATTENTION, FOREIGN and EMPTY are entered only when the file system is unmounted for real: by the end of a
-   round, or because the stick is out.
+   round that has looked, or because the stick is out. As long as unmounting is refused the round does not end, and the
+   bay is STUCK: do not pull.
 2. A round is never called back. A stick that is pulled leaves its round behind (LEAVING); the next stick waits until
    that round has noticed (CHANGING).
 3. After SAFE nothing happens until the stick vanishes: who saw the lamp may pull at any time.
@@ -28,6 +29,8 @@ class Place(Enum):
     CHANGING = auto()  # pulled, and the next stick is in already; the round has not noticed yet
     PULLED = auto()
     LOST = auto()  # the round says the stick is gone, the bay has not said so (yet)
+    STUCK = auto()  # still mounted though the round has nothing left to do; it goes on trying to unmount
+    MOUNTED = auto()  # as STUCK, but nobody tries any more: the agent stops
     SAFE = auto()
     ATTENTION = auto()
     FOREIGN = auto()
@@ -38,6 +41,8 @@ class Sign(Enum):
 
     APPEARED = auto()
     VANISHED = auto()
+    STILL_MOUNTED = auto()  # said by a round that goes on
+    LEFT_MOUNTED = auto()  # said by a round that ends because the agent stops
     COMPLETE = auto()
     BLEMISHED = auto()
     NOT_OURS = auto()
@@ -53,6 +58,15 @@ TABLE: dict[tuple[Place, Sign], Place] = {
     (Place.WORKING, Sign.NOT_OURS): Place.FOREIGN,
     (Place.WORKING, Sign.GONE): Place.LOST,
     (Place.WORKING, Sign.VANISHED): Place.LEAVING,
+    (Place.WORKING, Sign.STILL_MOUNTED): Place.STUCK,
+    (Place.WORKING, Sign.LEFT_MOUNTED): Place.MOUNTED,
+    (Place.STUCK, Sign.COMPLETE): Place.SAFE,
+    (Place.STUCK, Sign.BLEMISHED): Place.ATTENTION,
+    (Place.STUCK, Sign.NOT_OURS): Place.FOREIGN,
+    (Place.STUCK, Sign.GONE): Place.LOST,
+    (Place.STUCK, Sign.LEFT_MOUNTED): Place.MOUNTED,
+    (Place.STUCK, Sign.VANISHED): Place.LEAVING,
+    (Place.MOUNTED, Sign.VANISHED): Place.PULLED,
     (Place.LOST, Sign.VANISHED): Place.PULLED,
     (Place.LOST, Sign.PATIENCE_OVER): Place.WORKING,
     (Place.LEAVING, Sign.APPEARED): Place.CHANGING,
@@ -60,11 +74,13 @@ TABLE: dict[tuple[Place, Sign], Place] = {
     (Place.LEAVING, Sign.BLEMISHED): Place.PULLED,
     (Place.LEAVING, Sign.NOT_OURS): Place.EMPTY,
     (Place.LEAVING, Sign.GONE): Place.PULLED,
+    (Place.LEAVING, Sign.LEFT_MOUNTED): Place.PULLED,
     (Place.CHANGING, Sign.VANISHED): Place.LEAVING,
     (Place.CHANGING, Sign.COMPLETE): Place.WORKING,
     (Place.CHANGING, Sign.BLEMISHED): Place.WORKING,
     (Place.CHANGING, Sign.NOT_OURS): Place.WORKING,
     (Place.CHANGING, Sign.GONE): Place.WORKING,
+    (Place.CHANGING, Sign.LEFT_MOUNTED): Place.WORKING,
     (Place.SAFE, Sign.VANISHED): Place.EMPTY,
     (Place.ATTENTION, Sign.VANISHED): Place.EMPTY,
     (Place.FOREIGN, Sign.VANISHED): Place.EMPTY,
@@ -77,6 +93,8 @@ SHOWN: dict[Place, BayState] = {
     Place.CHANGING: BayState.WORKING,
     Place.PULLED: BayState.PULLED,
     Place.LOST: BayState.PULLED,
+    Place.STUCK: BayState.STUCK,
+    Place.MOUNTED: BayState.STUCK,
     Place.SAFE: BayState.SAFE,
     Place.ATTENTION: BayState.ATTENTION,
     Place.FOREIGN: BayState.FOREIGN,

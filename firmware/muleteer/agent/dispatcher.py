@@ -8,7 +8,8 @@ House rules:
    may have been missed by the one that runs.
 3. A round that took something in is followed by a toss; every round and every toss is followed by a survey.
 4. A bay holds one stick. A second one that appears in it (a second partition, a hub) waits for the first to go.
-5. After StopAsked nothing is started; what runs comes to its end.
+5. A bay at whose stick unmounting is refused says so until that has succeeded: no earlier trouble hides it.
+6. After StopAsked nothing is started; what runs comes to its end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from muleteer.agent.events import (
     RoundEnded,
     RoundErrand,
     RoundProgressed,
+    RoundStuck,
     SpoolChanged,
     StickAppeared,
     StickVanished,
@@ -54,6 +56,7 @@ SIGNS = {
     Ending.FOREIGN: Sign.NOT_OURS,
     Ending.GONE: Sign.GONE,
     Ending.BROKEN_OFF: Sign.BLEMISHED,
+    Ending.STUCK: Sign.LEFT_MOUNTED,
 }
 
 
@@ -64,6 +67,7 @@ class _BayDesk:
     place: Place = Place.EMPTY
     stick: StickFound | None = None
     runner: str = ""
+    running: bool = False  # a round
     waiting: dict[str, StickFound] = field(default_factory=dict)
     patience_until: float | None = None
     tries: int = 0
@@ -107,8 +111,7 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """True while no errand runs."""
-        busy = (Place.WORKING, Place.LEAVING, Place.CHANGING)
-        return not (self._toss.running or self._survey.running or any(d.place in busy for d in self._desks.values()))
+        return not (self._toss.running or self._survey.running or any(desk.running for desk in self._desks.values()))
 
     @property
     def stopping(self) -> bool:
@@ -144,8 +147,8 @@ class Dispatcher:
                 errands += self._appeared(event)
             case StickVanished():
                 errands += self._vanished(event)
-            case RoundProgressed():
-                self._progressed(event.bay, event.progress)
+            case RoundProgressed() | RoundStuck():
+                self._news(event)
             case RoundEnded():
                 errands += self._round_ended(event, now)
             case SpoolChanged():
@@ -203,6 +206,7 @@ class Dispatcher:
             desk.place = Place.EMPTY
             return []
         desk.tries += 1
+        desk.running = True
         desk.runner, allowance = self._admit(bay, stick)
         return [RoundErrand(bay, stick, desk.runner, allowance)]
 
@@ -222,19 +226,25 @@ class Dispatcher:
         if desk.place in (Place.LEAVING, Place.PULLED, Place.LOST):
             self._set_problem(bay, _pulled_problem(desk.runner))
 
-    def _progressed(self, bay: str, progress: Progress) -> None:
-        if self._desks[bay].place is Place.WORKING:
-            self._status = self._status.with_bay(replace(self._bay(bay), progress=progress))
+    def _news(self, event: RoundProgressed | RoundStuck) -> None:
+        bay, desk = event.bay, self._desks[event.bay]
+        if isinstance(event, RoundStuck):
+            self._move(bay, Sign.STILL_MOUNTED)
+            if desk.place is Place.STUCK:
+                self._set_problem(bay, event.problem)
+        elif desk.place is Place.WORKING:
+            self._status = self._status.with_bay(replace(self._bay(bay), progress=event.progress))
 
     def _round_ended(self, event: RoundEnded, now: Now) -> list[Errand]:
         bay, desk = event.bay, self._desks[event.bay]
         sign = SIGNS[event.ending]
+        desk.running = False
         errands = self._move(bay, sign)
         self._remember(event, now)
         if desk.place is Place.LOST:
             if desk.tries < TRIES_MAX:
                 desk.patience_until = now.monotonic + PATIENCE_SECONDS
-        elif desk.place in (Place.SAFE, Place.ATTENTION, Place.FOREIGN):
+        elif desk.place in (Place.SAFE, Place.ATTENTION, Place.FOREIGN, Place.MOUNTED):
             self._set_problem(bay, event.problem)
         self._toss.wanted |= event.summary.received > 0
         self._survey.wanted = True
@@ -321,6 +331,7 @@ class Dispatcher:
 
 def _pulled_problem(runner: str) -> Problem:
     return Problem(
-        what=f"{runner} was pulled in the middle of its round" if runner else "pulled in the middle of its round",
+        what="a stick was pulled in the middle of its round",
         remedy="put it back: nothing is lost, the round completes",
+        details=(f"it was {runner}",) if runner else (),
     )

@@ -52,6 +52,7 @@ class Ending(Enum):
     FOREIGN = auto()  # not a runner: left untouched, unmounted
     GONE = auto()  # pulled in the middle
     BROKEN_OFF = auto()  # the agent is stopping; unmounted
+    STUCK = auto()  # the agent is stopping, and the stick is still mounted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,16 @@ class RoundProgressed:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundStuck:
+    """A round has nothing left to do but cannot unmount; it goes on trying. `problem` tells to not pull."""
+
+    bay: str
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class RoundEnded:
-    """A round is over and the stick is out of our hands."""
+    """A round is over. The stick is unmounted for real unless `ending` is STUCK."""
 
     bay: str
     ending: Ending
@@ -116,6 +125,7 @@ Event = (
     StickAppeared
     | StickVanished
     | RoundProgressed
+    | RoundStuck
     | RoundEnded
     | SpoolChanged
     | TossDue

@@ -10,6 +10,7 @@ from muleteer.agent.events import Ending, RoundEnded, RoundErrand, StickAppeared
 if TYPE_CHECKING:
     from muleteer.agent.events import Errand, Event
     from muleteer.agent.journal import Journal
+    from muleteer.agent.status import Problem
 
 WORDS = {
     Ending.COMPLETE: "round complete",
@@ -17,6 +18,7 @@ WORDS = {
     Ending.FOREIGN: "not a runner, left untouched",
     Ending.GONE: "pulled in the middle of its round",
     Ending.BROKEN_OFF: "round broken off",
+    Ending.STUCK: "agent stops, and the stick is still mounted",
 }
 
 
@@ -33,7 +35,7 @@ def narrate(journal: Journal, fact: Event | Errand) -> None:
             _round_ended(journal, fact)
         case TossEnded(delivered, retired, _, problem):
             if problem is not None:
-                journal.alarm("toss failed", problem=problem.what)
+                journal.alarm("toss failed", problem=_words(problem))
             elif delivered:
                 journal.event("tossed", packets=delivered, acknowledged=retired or None)
         case _:
@@ -42,7 +44,7 @@ def narrate(journal: Journal, fact: Event | Errand) -> None:
 
 def _round_ended(journal: Journal, event: RoundEnded) -> None:
     summary = event.summary
-    tell = journal.alarm if event.ending is Ending.BLEMISHED else journal.event
+    tell = journal.alarm if event.ending in (Ending.BLEMISHED, Ending.STUCK) else journal.event
     tell(
         WORDS[event.ending],
         bay=event.bay,
@@ -51,5 +53,10 @@ def _round_ended(journal: Journal, event: RoundEnded) -> None:
         sent=summary.sent,
         waiting=summary.waiting or None,
         refused=summary.refused or None,
-        problem=None if event.problem is None else event.problem.what,
+        problem=None if event.problem is None else _words(event.problem),
     )
+
+
+def _words(problem: Problem) -> str:
+    """Return a problem in the words for those who may read the log."""
+    return "; ".join(problem.details) or problem.what

@@ -19,20 +19,23 @@ STATE_WORDS = {
     BayState.EMPTY: "empty",
     BayState.WORKING: "at work: DO NOT PULL",
     BayState.SAFE: "safe to pull",
+    BayState.STUCK: "still mounted: DO NOT PULL",
     BayState.ATTENTION: "safe to pull, but look",
     BayState.FOREIGN: "not a runner, left untouched: pull",
     BayState.PULLED: "pulled too early: PUT IT BACK",
 }
 
+SEE_HERE = "see `muleteer status`"  # how the panel sends people here; here it would send them in a circle
+
 
 def page(status: Status, neighbours: Iterable[NeighbourFacts], now: float, *, agent_runs: bool) -> str:
     """Return the whole page, with a final line end."""
     lines = [_headline(status, now, agent_runs=agent_runs)]
-    lines += _section("Bays", _table(_bay_row(bay, now) for bay in status.bays))
+    lines += _section("Bays", _bays(status.bays, now))
     lines += _section("Waiting to go", _table(_queue_row(queue) for queue in status.queue) or ["nothing"])
     lines += _section("Neighbours", _table(_neighbour_row(facts) for facts in neighbours))
     lines += _section("Packets", _counts(status, agent_runs=agent_runs))
-    lines += _section("Look at this", [_problem(problem, now) for problem in status.problems])
+    lines += _section("Look at this", [line for problem in status.problems for line in _problem(problem, now)])
     return "\n".join(lines) + "\n"
 
 
@@ -44,7 +47,16 @@ def _headline(status: Status, now: float, *, agent_runs: bool) -> str:
         words.append("no agent runs: this is straight from the spool")
     elif status.started is not None:
         words.append(f"up {duration_words(max(0.0, now - status.started))}")
-    return " · ".join(words) + (f"\n{status.node}" if status.node else "")
+    return " · ".join(words) + (f"\nnode {status.node}" if status.node else "")
+
+
+def _bays(bays: Iterable[Bay], now: float) -> list[str]:
+    """Return a line for each bay, and below it what is wrong with it."""
+    lines = []
+    for bay, line in zip(bays, _table(_bay_row(bay, now) for bay in bays), strict=True):
+        lines.append(line)
+        lines += [] if bay.problem is None else [f"  {said}" for said in _problem(bay.problem, now)]
+    return lines
 
 
 def _bay_row(bay: Bay, now: float) -> list[str]:
@@ -52,9 +64,7 @@ def _bay_row(bay: Bay, now: float) -> list[str]:
     about = show(bay.runner)
     if bay.progress is not None and bay.state is BayState.WORKING:
         return [bay.name, said, about, _progress(bay.progress)]
-    if bay.problem is not None:
-        return [bay.name, said, about, _problem(bay.problem, now)]
-    return [bay.name, said, about, "" if bay.last is None else _round(bay.last, now)]
+    return [bay.name, said, about, "" if bay.last is None else _round(bay, bay.last, now)]
 
 
 def _progress(progress: Progress) -> str:
@@ -68,39 +78,45 @@ def _progress(progress: Progress) -> str:
     return words
 
 
-def _round(summary: RoundSummary, now: float) -> str:
-    words = f"last round{'' if summary.complete else ' (broken off)'}: {show(summary.runner)}"
-    words += f" in {summary.received} ({size_words(summary.received_bytes)})"
-    words += f" / out {summary.sent} ({size_words(summary.sent_bytes)})"
+def _round(bay: Bay, summary: RoundSummary, now: float) -> str:
+    who = "" if summary.runner == bay.runner else f" with {show(summary.runner)}"
+    words = f"last round{who}{'' if summary.complete else ' (broken off)'}: "
+    words += f"in {_amount(summary.received, summary.received_bytes)}, out {_amount(summary.sent, summary.sent_bytes)}"
     for count, what in ((summary.waiting, "waiting"), (summary.refused, "refused")):
         words += f", {count} {what}" if count else ""
     return words if summary.ended is None else f"{words}, {duration_words(max(0.0, now - summary.ended))} ago"
 
 
+def _amount(count: int, size: int) -> str:
+    return f"{count} ({size_words(size)})" if count else "nothing"
+
+
 def _queue_row(queue: Queue) -> list[str]:
-    carrier = queue.carrier or "no carrier"
+    carrier = f"by {queue.carrier}" if queue.carrier else "held: above the limits of every carrier"
     return [carrier, packets_words(queue.packets), size_words(queue.size), f"most urgent {nice_words(queue.nice)}"]
 
 
 def _neighbour_row(facts: NeighbourFacts) -> list[str]:
-    ways = (("in", facts.rx), ("out", facts.tx))
-    return [facts.name, *(f"{word} {way.packets} ({size_words(way.size)})" for word, way in ways)]
+    ways = (("for it", facts.tx), ("from it", facts.rx))
+    return [facts.name, *(f"{word} {_amount(way.packets, way.size)}" for word, way in ways)]
 
 
 def _counts(status: Status, *, agent_runs: bool) -> list[str]:
-    lines = [f"{packets_words(status.waiting_toss)} came in and wait for a toss"] if status.waiting_toss else []
-    if status.set_aside:
-        lines.append(f"{packets_words(status.set_aside)} set aside, to be tried again")
+    fresh = status.waiting_toss - status.set_aside  # what was set aside stands under "Look at this"
+    lines = [f"{packets_words(fresh)} came in, not tossed yet"] if fresh > 0 else []
     if status.travelling:
         lines.append(f"{packets_words(status.travelling)} on runners, kept until acknowledged")
-    if agent_runs:
+    if agent_runs and status.delivered:
         lines.append(f"{packets_words(status.delivered)} tossed since the agent started")
     return lines
 
 
-def _problem(problem: Problem, now: float) -> str:
+def _problem(problem: Problem, now: float) -> list[str]:
+    """Return what is wrong and what to do, and below that the details."""
     since = "" if problem.since is None else f" ({duration_words(max(0.0, now - problem.since))} ago)"
-    return show(problem.what) + since + (f": {show(problem.remedy)}" if problem.remedy else "")
+    remedy = problem.remedy.removesuffix(SEE_HERE).rstrip(":; ")
+    first = show(problem.what) + since + (f": {show(remedy)}" if remedy else "")
+    return [first, *(f"  {show(detail)}" for detail in problem.details)]
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

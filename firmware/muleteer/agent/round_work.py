@@ -2,35 +2,44 @@
 """Do one round in its thread: mount, the carrier's round, unmount; and say how it ended.
 
 What a round can meet becomes its ending: a pulled stick (an event), a failing one, a mount that was refused, our own
-disk, a configuration that lets no acknowledgement be sent. The file system is unmounted in every case, and nothing but
-that makes the bay safe to pull.
+disk, a configuration that lets no acknowledgement be sent. The file system is unmounted in every case, nothing but that
+makes the bay safe to pull, and the round does not end before (but for a stick that is out, or an agent that stops).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muleteer.agent.acknowledging import RoundAcknowledger
 from muleteer.agent.events import Ending, RoundEnded
+from muleteer.agent.giving_back import give_back
 from muleteer.agent.pace import Pace
-from muleteer.agent.seat import take_seat
+from muleteer.agent.seat import LeftoverSeat, take_seat
 from muleteer.agent.status import Phase, Problem, Progress, RoundSummary
 from muleteer.agent.toss_log import TossLog
+from muleteer.agent.trouble import problem_of
+from muleteer.agent.turns import WAIT_SECONDS_MAX, wait_for_turn
+from muleteer.agent.wording import packets_words
 from muleteer.carriers.stick import Round
 from muleteer.carriers.stick_report import Hold, RoundResult
-from muleteer.errors import CarrierError, MountRefused, MuleteerError, RunnerGone
+from muleteer.errors import CarrierError, MountRefused, MuleteerError, RunnerGone, StillMounted
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from muleteer.agent.box import Box
     from muleteer.agent.clock import Clock
     from muleteer.agent.events import RoundErrand
+    from muleteer.agent.giving_back import Given
     from muleteer.agent.journal import Journal
     from muleteer.agent.seat import Seat
+    from muleteer.carriers.stick_plan import StickAllowance
     from muleteer.carriers.stick_report import Advance
+    from muleteer.formats.ids import NodeId
     from muleteer.hotplug.mounts import Mounts
+    from muleteer.spool.spool import Spool
 
 
 class RoundWork:
@@ -43,7 +52,7 @@ class RoundWork:
         clock: Clock,
         journal: Journal,
         errand: RoundErrand,
-        report: Callable[[Progress], None],
+        report: Callable[[Progress | Problem], None],
         stop: threading.Event,
     ) -> None:
         self._box = box
@@ -57,33 +66,63 @@ class RoundWork:
         self._pace = Pace(clock.monotonic)
         self._result = RoundResult()
         self._error: MuleteerError | None = None
+        self._left: StillMounted | None = None  # why it is mounted at the end of it all
 
     def run(self) -> RoundEnded:
         """Do the round and return its end."""
+        stick = self._errand.stick
         try:
-            seat = take_seat(self._errand.stick, self._mounts)
+            seat = take_seat(stick, self._mounts)
+        except StillMounted as error:
+            self._error = error
+            self._release(LeftoverSeat(stick, self._mounts))
         except CarrierError as error:
             self._error = error
-            return self._ended()
-        try:
-            self._carry(seat)
-        except MuleteerError as error:
-            self._error = error
-        finally:
-            self._release(seat)
+        else:
+            try:
+                self._carry(seat)
+            except MuleteerError as error:
+                self._error = error
+            finally:
+                self._release(seat)
         self._tell_refusals()
         return self._ended()
 
     def _carry(self, seat: Seat) -> None:
         spool = self._box.spool()
+        work = self._round(spool, seat, self._errand.allowance)
+        self._result = work.result
+        work.run()
+        deadline = self._clock.monotonic() + WAIT_SECONDS_MAX
+        while (nodes := self._locked()) and self._may_go_on(spool, seat, nodes, deadline):
+            again = self._round(spool, seat, replace(self._errand.allowance, carry=nodes), writable=True)
+            try:
+                again.run()
+            finally:
+                _add(self._result, again.result, nodes)
+
+    def _locked(self) -> frozenset[NodeId]:
+        """Return whose packets wait because somebody else is at work on their queue."""
+        return frozenset(held.node for held in self._result.held if held.hold is Hold.LOCKED)
+
+    def _may_go_on(self, spool: Spool, seat: Seat, nodes: frozenset[NodeId], deadline: float) -> bool:
+        """Wait until the queues that were locked are free; return whether they are."""
+        self._report(Progress(Phase.WAITING, 0, sum(held.node in nodes for held in self._result.held)))
+
+        def go_on() -> bool:
+            return seat.present() and not self._stop.is_set()
+
+        return wait_for_turn(spool, nodes, go_on, deadline, self._clock.monotonic)
+
+    def _round(self, spool: Spool, seat: Seat, allowance: StickAllowance, *, writable: bool = False) -> Round:
         acknowledger = RoundAcknowledger(self._box.config, spool, self._log, self._box.rules.silent)
-        work = Round(
+        return Round(
             spool,
             self._box.disk(),
             self._box.ledger(spool),
             self._box.own.id,
             self._box.config.neighbours.keys(),
-            self._errand.allowance,
+            allowance,
             seat.path,
             runner=self._errand.runner,
             now=self._clock.wall(),
@@ -92,18 +131,20 @@ class RoundWork:
             traits=seat.traits,
             report=self._advanced,
             present=seat.present,
-            make_writable=seat.make_writable,
+            make_writable=None if writable else seat.make_writable,
             stop=self._stop.is_set,
         )
-        self._result = work.result
-        work.run()
 
-    def _release(self, seat: Seat) -> None:
+    def _release(self, seat: Given) -> None:
         self._report(Progress(Phase.UNMOUNTING))
-        try:
-            seat.release()
-        except MountRefused as error:
-            self._error = self._error or error
+        self._left = give_back(seat, self._stop.is_set, self._tell_stuck, self._clock.monotonic)
+        if self._left is not None and not seat.present():
+            self._error = RunnerGone(runner=self._errand.runner)
+            self._left = None
+
+    def _tell_stuck(self, error: StillMounted) -> None:
+        self._journal.alarm("still mounted", bay=self._errand.bay, runner=self._errand.runner, problem=str(error))
+        self._report(problem_of(error, self._clock.wall()))
 
     def _advanced(self, advance: Advance) -> None:
         self._report(self._pace.progress(advance))
@@ -132,31 +173,56 @@ class RoundWork:
         return RoundEnded(errand.bay, self._ending(), summary, self._problem())
 
     def _ending(self) -> Ending:
+        if self._left is not None:
+            return Ending.STUCK
         if isinstance(self._error, RunnerGone):
             return Ending.GONE
         if self._error is not None or self._result.problems:
             return Ending.BLEMISHED
         if self._result.foreign:
             return Ending.FOREIGN
-        return Ending.COMPLETE if self._result.complete else Ending.BROKEN_OFF
+        if not self._result.complete:
+            return Ending.BROKEN_OFF
+        return Ending.BLEMISHED if self._locked() else Ending.COMPLETE
 
     def _problem(self) -> Problem | None:
         since = self._clock.wall()
-        error = self._error or next(iter(self._result.problems), None)
+        error = self._left or self._error or next(iter(self._result.problems), None)
+        if isinstance(error, StillMounted) and self._left is None:  # it was, and kept its round from happening
+            error = MountRefused(**error.facts)
         if error is not None:
             return problem_of(error, since)
-        if self._result.refused:
-            return _refused_problem(self._result, since)
         if not self._result.complete:
-            remedy = "pull it, or leave it in: its round completes at the next start"
-            return Problem("the agent was stopped in the middle of its round", remedy, since)
-        return None
+            return _unfinished_problem(since, stopped=self._stop.is_set())
+        if self._locked():
+            return self._locked_problem(since)
+        return _refused_problem(self._result, since) if self._result.refused else None
+
+    def _locked_problem(self, since: float) -> Problem:
+        count = sum(held.hold is Hold.LOCKED for held in self._result.held)
+        names = self._box.config.neighbours
+        what = f"{packets_words(count)} stayed here: another stick or program was at work on their queue"
+        queues = (names[node].name for node in sorted(self._locked()))
+        return Problem(what, "put it in again when that is done", since, tuple(f"the queue for {q}" for q in queues))
 
 
-def problem_of(error: MuleteerError, since: float) -> Problem:
-    """Return an error as what to show: its last sentence is what to do about it."""
-    what, stop, remedy = str(error).removesuffix(".").rpartition(". ")
-    return Problem(what, remedy, since) if stop else Problem(remedy, "", since)
+def _add(result: RoundResult, more: RoundResult, nodes: Collection[NodeId]) -> None:
+    """Add to a round what it did when it was its turn at the queues of `nodes`."""
+    result.held = [held for held in result.held if held.node not in nodes or held.hold is not Hold.LOCKED]
+    result.held += [held for held in more.held if held.node in nodes]
+    result.locked = more.locked
+    result.complete &= more.complete
+    for count in ("received", "received_bytes", "sent", "sent_bytes", "sent_again", "retired", "kept", "swept"):
+        setattr(result, count, getattr(result, count) + getattr(more, count))
+    for problem in more.problems:
+        result.problem(problem)
+
+
+def _unfinished_problem(since: float, *, stopped: bool) -> Problem:
+    if stopped:
+        remedy = "pull it, or leave it in: its round completes at the next start"
+        return Problem("the agent was stopped in the middle of its round", remedy, since)
+    return Problem("the round did not come to its end", "put it in again: nothing is lost", since)
 
 
 def _refused_problem(result: RoundResult, since: float) -> Problem:

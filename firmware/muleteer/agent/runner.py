@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from muleteer.agent.events import RoundErrand, RoundProgressed, SurveyErrand, TossErrand
+from muleteer.agent.events import RoundErrand, RoundProgressed, RoundStuck, SurveyErrand, TossErrand
+from muleteer.agent.status import Problem
 
 if TYPE_CHECKING:
     from muleteer.agent.events import Errand, Event, RoundEnded, SurveyEnded, TossEnded
@@ -37,28 +38,31 @@ class Works(Protocol):
 
 
 class ProgressSlot:
-    """Carries progress from a round's thread to the agent: one place, the newest wins, never blocks the round."""
+    """Carries news from a round's thread to the agent: one place, the newest wins, never blocks the round.
+
+    News is progress, or the problem that the round is stuck with.
+    """
 
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self._news = trio.Event()
-        self._progress: Progress | None = None
+        self._newest: Progress | Problem | None = None
 
-    def put(self, progress: Progress) -> None:
+    def put(self, news: Progress | Problem) -> None:
         """Note how far the round is; called in its thread."""
-        first = self._progress is None
-        self._progress = progress
+        first = self._newest is None
+        self._newest = news
         if first:
             self._token.run_sync_soon(self._wake, idempotent=True)
 
-    async def take(self) -> Progress:
-        """Wait for progress not taken before."""
+    async def take(self) -> Progress | Problem:
+        """Wait for news not taken before."""
         while True:
             await self._news.wait()
             self._news = trio.Event()
-            progress, self._progress = self._progress, None
-            if progress is not None:
-                return progress
+            newest, self._newest = self._newest, None
+            if newest is not None:
+                return newest
 
     def _wake(self) -> None:
         self._news.set()
@@ -99,5 +103,6 @@ class Runner:
 
     async def _forward(self, bay: str, slot: ProgressSlot) -> None:
         while True:
-            await self._events.send(RoundProgressed(bay, await slot.take()))
+            news = await slot.take()
+            await self._events.send(RoundStuck(bay, news) if isinstance(news, Problem) else RoundProgressed(bay, news))
             await trio.sleep(REPORT_SECONDS)

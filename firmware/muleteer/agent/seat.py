@@ -8,17 +8,14 @@ writable when the round asks for it, and unmounted for real.
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Protocol
 
 from muleteer.carriers.stick_plan import StickTraits
-from muleteer.errors import MountRefused, RunnerGone
+from muleteer.errors import RunnerGone
 
 if TYPE_CHECKING:
     from muleteer.hotplug.mounts import Mounts
     from muleteer.hotplug.recognise import StickFound
-
-BUSY_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds between two tries to unmount a busy stick
 
 
 class Seat(Protocol):
@@ -39,14 +36,19 @@ class Seat(Protocol):
         """Allow writing. Raises CarrierError."""
 
     def release(self) -> None:
-        """Unmount; on return it is safe to pull. Raises MountRefused if it cannot be unmounted (yet)."""
+        """Unmount; on return it is safe to pull. Raises StillMounted if it cannot be unmounted yet: try again."""
 
 
 class DirectorySeat:
-    """A simulated stick. Raises RunnerGone (from the constructor) if it is not there any more."""
+    """A simulated stick: a directory, or a link to where somebody has mounted one.
+
+    A link is followed once, here: the round's paths lead through no link, and the stick is gone as soon as either the
+    link or what it leads to is. Raises RunnerGone (from the constructor) if it is not there any more.
+    """
 
     def __init__(self, stick: StickFound) -> None:
-        self.path = stick.directory or stick.device
+        self._entry = stick.directory or stick.device
+        self.path = os.path.realpath(self._entry)
         self.traits = StickTraits.of(stick.fs_type)
         identity = self._identity()
         if identity is None:
@@ -65,14 +67,14 @@ class DirectorySeat:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            found = os.stat(self._entry)
         except OSError:
             return None
         return found.st_dev, found.st_ino
 
 
 class MountedSeat:
-    """A real stick, mounted by the helper. Raises MountRefused (from the constructor)."""
+    """A real stick, mounted by the helper. Raises MountRefused or StillMounted (from the constructor)."""
 
     def __init__(self, stick: StickFound, mounts: Mounts) -> None:
         self._mounted = mounts.mount(stick.device)
@@ -80,21 +82,25 @@ class MountedSeat:
         self.traits = StickTraits.of(self._mounted.fs_type)
         self.present = self._mounted.is_present
         self.make_writable = self._mounted.make_writable
+        self.release = self._mounted.unmount
+
+
+class LeftoverSeat:
+    """A real stick that could not be mounted for its round but is, or may be, mounted all the same. It has no files."""
+
+    def __init__(self, stick: StickFound, mounts: Mounts) -> None:
+        self._device = stick.device
+        self._mounts = mounts
+
+    def present(self) -> bool:
+        """Tell whether it is still plugged in."""
+        return os.path.exists(self._device)
 
     def release(self) -> None:
-        """Unmount; a program that looks at a stick, as desktops do, is given some seconds to let go of it."""
-        for pause in BUSY_PAUSES:
-            try:
-                self._mounted.unmount()
-            except MountRefused:
-                if not self._mounted.is_present():
-                    raise
-                time.sleep(pause)
-            else:
-                return
-        self._mounted.unmount()
+        """Unmount it. Raises StillMounted."""
+        self._mounts.unmount(self._device)
 
 
 def take_seat(stick: StickFound, mounts: Mounts) -> Seat:
-    """Return the seat for a stick. Raises MountRefused, or RunnerGone."""
+    """Return the seat for a stick. Raises MountRefused, StillMounted or RunnerGone."""
     return DirectorySeat(stick) if stick.directory is not None else MountedSeat(stick, mounts)

@@ -21,18 +21,20 @@ class BayState(Enum):
     EMPTY = "empty"  # nothing is in: put a stick in
     WORKING = "working"  # do not pull
     SAFE = "safe"  # everything synced, verified and unmounted: pull
+    STUCK = "stuck"  # still mounted, and unmounting is refused or takes long: do not pull; see `problem`
     ATTENTION = "attention"  # safe to pull, but the round did not go as it should: see `problem`
     FOREIGN = "foreign"  # not a runner, left untouched: pull
     PULLED = "pulled"  # pulled in the middle: put it back
 
 
 class Phase(Enum):
-    """The steps of a round, in their order."""
+    """The steps of a round, in their order; a round WAITS when another bay or program is at work on the same queue."""
 
     MOUNTING = "mounting"
     RECEIVING = "receiving"
     ACKNOWLEDGING = "acknowledging"
     SENDING = "sending"
+    WAITING = "waiting"
     VERIFYING = "verifying"
     SYNCING = "syncing"
     UNMOUNTING = "unmounting"
@@ -71,11 +73,16 @@ class RoundSummary:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something a person should look at: what, and what to do about it."""
+    """Something a person should look at: what, and what to do about it.
+
+    `what` and `remedy` are on the panel for everybody's eyes: they hold no names of neighbours, packets, files or
+    sticks. Whoever may ask for the status may also read the `details`.
+    """
 
     what: str
     remedy: str = ""
     since: float | None = None
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ def _children(raw: dict[str, Any]) -> dict[str, Any]:
         "bays": tuple(_bay(bay) for bay in raw["bays"]),
         "queue": tuple(Queue(**queue) for queue in raw["queue"]),
         "last_round": _optional(RoundSummary, raw["last_round"]),
-        "problems": tuple(Problem(**problem) for problem in raw["problems"]),
+        "problems": tuple(_problem(problem) for problem in raw["problems"]),
     }
 
 
@@ -169,8 +176,12 @@ def _bay(raw: dict[str, Any]) -> Bay:
         runner=raw["runner"],
         progress=None if progress is None else Progress(**{**progress, "phase": Phase(progress["phase"])}),
         last=_optional(RoundSummary, raw["last"]),
-        problem=_optional(Problem, raw["problem"]),
+        problem=None if raw["problem"] is None else _problem(raw["problem"]),
     )
+
+
+def _problem(raw: dict[str, Any]) -> Problem:
+    return Problem(**{**raw, "details": tuple(raw["details"])})
 
 
 def _optional(kind: type[T], raw: dict[str, Any] | None) -> T | None:

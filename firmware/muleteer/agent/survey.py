@@ -6,6 +6,7 @@ Reads only and takes no lock, so it may run beside everything else; what it says
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from muleteer.formats.safename import show
 from muleteer.spool.layout import RX, TX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from muleteer.agent.allowance import Rules
     from muleteer.config.model import Config
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from muleteer.spool.ledger import Ledger
     from muleteer.spool.spool import Spool
 
-REASONS_MAX = 8  # problems shown; packets with the same reason are one problem
+REASONS_MAX = 8  # shown of what was set aside; packets with the same reason are counted together
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Surveyor:
             sum(facts.rx.packets for facts in neighbours),
             len(notes),
             travelling,
-            (*_overdue_problems(overdue.values()), *_aside_problems(notes)),
+            (*_overdue_problem(overdue.values()), *_aside_problem(notes)),
         )
 
     def _count(self, sums: dict[str, list[int]], packet: PacketFacts) -> None:
@@ -116,21 +117,28 @@ def name_of(config: Config, node: NodeId) -> str:
     return str(node) if neighbour is None else neighbour.name
 
 
-def _aside_problems(notes: Iterable[Note]) -> Iterable[Problem]:
-    counts: dict[str, int] = {}
-    since: dict[str, float] = {}
-    for note in notes:
-        counts[note.reason] = counts.get(note.reason, 0) + 1
-        since[note.reason] = min(note.first, since.get(note.reason, note.first))
-    for reason in sorted(counts, key=lambda reason: -counts[reason])[:REASONS_MAX]:
-        what = f"{packets_words(counts[reason])} set aside: {show(reason)}"
-        yield Problem(what, "kept and tried again; `muleteer why PACKET` tells more", since[reason])
+def _aside_problem(notes: Collection[Note]) -> Iterable[Problem]:
+    """Give one problem for all that was set aside. The reasons name neighbours and files, so they are its details."""
+    if not notes:
+        return
+    counts = Counter(note.reason for note in notes)
+    details = [f"{packets_words(count)}: {show(reason)}" for reason, count in counts.most_common(REASONS_MAX)]
+    if len(counts) > REASONS_MAX:
+        details.append(f"and {len(counts) - REASONS_MAX} more reasons")
+    what = f"{packets_words(len(notes))} set aside"
+    yield Problem(
+        what,
+        "kept and tried again: see `muleteer status`",
+        min(note.first for note in notes),
+        tuple(details),
+    )
 
 
-def _overdue_problems(runners: Iterable[str]) -> Iterable[Problem]:
-    counts: dict[str, int] = {}
-    for runner in runners:
-        counts[runner] = counts.get(runner, 0) + 1
-    for runner in sorted(counts)[:REASONS_MAX]:
-        what = f"runner {show(runner)} is overdue with {packets_words(counts[runner])}"
-        yield Problem(what, "the next runner takes them again; nothing is lost")
+def _overdue_problem(runners: Iterable[str]) -> Iterable[Problem]:
+    counts = Counter(runners)
+    if not counts:
+        return
+    who = "a runner is" if len(counts) == 1 else f"{len(counts)} runners are"
+    details = [f"{show(runner)}: {packets_words(count)}" for runner, count in counts.most_common(REASONS_MAX)]
+    what = f"{who} overdue with {packets_words(counts.total())}"
+    yield Problem(what, "the next runner takes them again; nothing is lost", None, tuple(details))

@@ -91,22 +91,24 @@ def _why_tx(packet: PacketFacts, world: World) -> str:
     if not world.carriers:
         return "is held: muleteer.toml names no carrier; add a [carrier.stick] and a [bay.…]."
     if not takers:
-        rules = "; ".join(f"carrier {carrier.name} takes {limits(carrier)}" for carrier in world.carriers)
-        return f"is held: {rules}; raise the limit in muleteer.toml or wait for a fatter carrier."
+        rules = "; ".join(
+            f"carrier {carrier.name} takes only {_limits_of(carrier, packet)}" for carrier in world.carriers
+        )
+        return f"is held: {rules}. Raise that limit in muleteer.toml, or add a carrier that takes more."
     return f"waits for a stick: {_takers_words(takers, packet, world)}; {_last_seen(takers, world)}."
 
 
 def _why_travelling(world: World) -> str:
     newest = max(world.copies, key=lambda copy: copy.since)
     others = f" (and {len(world.copies) - 1} more)" if len(world.copies) > 1 else ""
-    words = f"travels on runner {newest.runner}{others} since {duration_words(world.now - newest.since)}"
+    words = f"left on runner {newest.runner}{others} {duration_words(world.now - newest.since)} ago"
     if world.overdue_seconds is None:
         return f"{words}."
     left = newest.since + world.overdue_seconds - world.now
-    again = f"if none comes within {duration_words(left)}, the next runner takes it again"
+    again = f"if that does not come within {duration_words(left)}, the next runner takes it again"
     if left <= 0:
         again = "that is overdue, so the next runner takes it again"
-    return f"{words} and is kept until it is acknowledged; {again}."
+    return f"{words} and is kept here until it is acknowledged; {again}."
 
 
 def _takers_words(takers: list[CarrierRule], packet: PacketFacts, world: World) -> str:
@@ -120,7 +122,7 @@ def _takers_words(takers: list[CarrierRule], packet: PacketFacts, world: World) 
 def _bar(rule: RunnerRule, packet: PacketFacts) -> str:
     if rule.carry is not None and packet.neighbour not in rule.carry:
         return f"it carries for {', '.join(rule.carry) or 'nobody'}"
-    return f"it takes {limits(rule)}"
+    return f"it takes only {_limits_of(rule, packet)}"
 
 
 def _last_seen(takers: list[CarrierRule], world: World) -> str:
@@ -135,9 +137,9 @@ def _last_seen(takers: list[CarrierRule], world: World) -> str:
     if not bays:
         return "no bay is of such a carrier, so add a [bay.…] to muleteer.toml"
     if not ended:
-        return "none was seen since the agent started"
+        return "no stick was seen since the agent started"
     when, runner = max(ended)
-    return f"the last one seen was {runner}, {duration_words(world.now - when)} ago"
+    return f"the last stick seen was {runner}, {duration_words(world.now - when)} ago"
 
 
 def admits(rule: CarrierRule | RunnerRule, packet: PacketFacts) -> bool:
@@ -151,8 +153,14 @@ def runner_admits(rule: RunnerRule, packet: PacketFacts) -> bool:
 
 
 def limits(rule: CarrierRule | RunnerRule) -> str:
-    """Return a rule's ceilings in words: "<= 100 MB PRIORITY", "everything"."""
-    nice = "" if rule.nice >= MAX else nice_words(rule.nice)
-    size = "" if rule.size is None else size_words(rule.size)
-    both = " ".join(word for word in (size, nice) if word)
-    return f"<= {both}" if both else "everything"
+    """Return a rule's ceilings in words: "up to 100 MB, PRIORITY or more urgent", "everything"."""
+    nice = "" if rule.nice >= MAX else f"{nice_words(rule.nice)} or more urgent"
+    size = "" if rule.size is None else f"up to {size_words(rule.size)}"
+    return ", ".join(word for word in (size, nice) if word) or "everything"
+
+
+def _limits_of(rule: CarrierRule | RunnerRule, packet: PacketFacts) -> str:
+    """Return those of a rule's ceilings that a packet is above."""
+    nice = "" if packet.nice <= rule.nice else f"{nice_words(rule.nice)} or more urgent"
+    size = "" if rule.size is None or packet.size <= rule.size else f"up to {size_words(rule.size)}"
+    return ", ".join(word for word in (size, nice) if word)

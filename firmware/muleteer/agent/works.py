@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from muleteer.agent.events import RoundEnded, RoundErrand, SurveyEnded, TossEnded
-from muleteer.agent.round_work import RoundWork, problem_of
+from muleteer.agent.round_work import RoundWork
 from muleteer.agent.status import Problem
 from muleteer.agent.toss_log import TossLog
+from muleteer.agent.trouble import problem_of
 from muleteer.errors import MuleteerError, SpoolError
 from muleteer.hotplug.mounts import Mounts
 from muleteer.spool.aside import Aside
@@ -69,7 +70,7 @@ class BoxWorks:
             report.delivered,
             len(report.retired),
             self._retry_in(report, now),
-            Problem(report.log_problem, since=now) if report.log_problem else None,
+            _log_problem(report.log_problem, now) if report.log_problem else None,
         )
 
     def _retry_in(self, report: TossReport, now: float) -> float | None:
@@ -94,3 +95,7 @@ class BoxWorks:
             survey.problems,
             rest if rest > REST_SECONDS_MIN * REST_FACTOR else 0.0,
         )
+
+
+def _log_problem(problem: str, since: float) -> Problem:
+    return Problem("NNCP's log file cannot be written", "see `muleteer status`", since, (problem,))

@@ -38,5 +38,17 @@ def run(args: argparse.Namespace) -> int:
     except AgentRefused as refusal:
         print(f"muleteer why: {refusal}", file=sys.stderr)
         return int(str(refusal.facts.get("code", AgentRefused.exit_code)))
-    print(sentence)
+    print(_laid_out(sentence) if sys.stdout.isatty() else sentence)
     return 0
+
+
+def _laid_out(sentence: str) -> str:
+    """Put the packet's name on a line of its own, and below it what is said of it, as wide as the terminal."""
+    import shutil
+    import textwrap
+
+    name, said, words = sentence.partition(": ")
+    if not said:
+        return sentence
+    width = min(shutil.get_terminal_size().columns, 100)
+    return f"{name}\n" + textwrap.fill(words, width, initial_indent="  ", subsequent_indent="  ")

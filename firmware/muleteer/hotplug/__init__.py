@@ -9,6 +9,7 @@ udev           the only owner of pyudev: lists what is there, then follows what 
 directory      a simulated bay: a directory; a subdirectory that appears in it is an insertion
 mounts         asks the mount helper (a subprocess, root) to mount, remount and unmount
 mount_helper   the helper: small enough to read in one sitting, trusts nothing it is told
+reach          could whoever calls the helper through sudo have changed it
 superblock     pure: which of the permitted file systems is this, is it marked dirty
 =============  =====================================================================================================
 

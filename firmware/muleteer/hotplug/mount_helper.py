@@ -2,7 +2,7 @@
 r"""The mount helper: the only part of Muleteer that runs as root when a stick goes in.
 
     muleteer-mount mount DEVICE       mount it read-only at BASE/NAME, print what it is
-    muleteer-mount writable DEVICE    remount that writable
+    muleteer-mount writable DEVICE    make that writable
     muleteer-mount unmount DEVICE     unmount it for good; returns when everything is on the stick
 
 It takes a device path and nothing else: no options, no places, no environment, no configuration of the agent's. It
@@ -16,13 +16,19 @@ What it believes, and from whom:
 3. It, its disk and its sister partitions must not be mounted elsewhere, nor be swap's or another driver's (holders):
    a Pi may run from a USB disk, and a mount of the running system's partition would be the end of it.
 4. The file system is told by `superblock`; vfat and exfat, and ext4 where the owner has made the file `ALLOW_EXT4`.
-5. Mounted with nosuid, nodev, noexec, noatime, nosymfollow, by mount(2) itself: /bin/mount would read fstab, probe,
+5. BASE is made here, and it and everything above it must be root's and writable by nobody else: who can rename a
+   directory on the way chooses where root mounts. (So it is not in /run/muleteer, which is the agent's.)
+6. Through sudo, everything this program was loaded from must be out of reach of whoever called sudo. That is no
+   defence, for what was loaded has run already; it is there to make a careless installation fail at once.
+7. Mounted with nosuid, nodev, noexec, noatime, nosymfollow, by mount(2) itself: /bin/mount would read fstab, probe,
    write utab and call helpers of its own, which are many doors for five flags. ctypes is enough for two calls.
 
-Read-only first: a stick that turns out to be nobody's runner is given back unchanged. A file system marked dirty is
-mounted writable all the same when asked: a stick pulled in the middle is dirty, and the next insertion is to complete
-its round. That is safe because no name on the stick is trusted before its content was hashed, and what we promise we
-have read back. fsck is never run: it writes to a stranger's stick, and hostile metadata can keep it busy for ever.
+Read-only first: a stick that turns out to be nobody's runner is given back unchanged. Not even its journal is played
+back (ext4's `noload`), so for writing ext4 is not remounted but unmounted and mounted anew. A file system marked dirty
+is mounted writable all the same when asked: a stick pulled in the middle is dirty, and the next insertion is to
+complete its round. That is safe because no name on the stick is trusted before its content was hashed, and what we
+promise we have read back. fsck is never run: it writes to a stranger's stick, and hostile metadata can keep it busy for
+ever.
 
 Unmounting is never lazy: MNT_DETACH returns while data is still in memory, and the pull-lamp would lie. A busy mount is
 an error that is said.
@@ -39,17 +45,26 @@ import re
 import stat
 import sys
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
+from muleteer.hotplug.reach import upwards, within_reach
 from muleteer.hotplug.superblock import HEAD_SIZE, Superblock, superblock_of
 
-BASE = "/run/muleteer/bays"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BASE = "/run/muleteer-bays"
 ALLOW_EXT4 = "/etc/muleteer/allow-ext4"
 USER = "muleteer"
+BASE_MODE = 0o755
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_NOSYMFOLLOW, MS_NOATIME = 256, 1024
 FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NOSYMFOLLOW
 UMOUNT_NOFOLLOW = 8
+
+# What a first look needs besides: ext4 plays its journal back, and writes, even when it is mounted read-only.
+FIRST_LOOK = {"ext4": "noload,"}
 
 # `flush` writes a FAT stick back as soon as it is quiet, so a pull in the middle costs less. `utf8` because the
 # kernel's default for names is ASCII on Debian, and a name it cannot say would not be listed at all.
@@ -80,6 +95,8 @@ class World:
     allow_ext4: str = ALLOW_EXT4
     uid: int = 0
     gid: int = 0
+    owner: int = 0  # of `base` and of everything above it, up to
+    top: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +124,12 @@ def mount(world: World, device: str) -> Mounted:
     if superblock is None or (superblock.fs_type == "ext4" and not os.path.exists(world.allow_ext4)):
         raise RefusedError("its file system is not one that is mounted here")
     place = _made_place(world, name)
-    options = OPTIONS[superblock.fs_type].format(uid=world.uid, gid=world.gid)
-    _call_mount(device, place, superblock.fs_type, FLAGS | MS_RDONLY, options)
+    _call_mount(device, place, superblock.fs_type, FLAGS | MS_RDONLY, _options(world, superblock, first_look=True))
     return Mounted(place, superblock.fs_type, read_only=True, dirty=superblock.dirty)
 
 
 def writable(world: World, device: str) -> Mounted:
-    """Remount a stick that `mount` has mounted, for writing. Raises RefusedError."""
+    """Make a stick that `mount` has mounted writable, or leave it as it is. Raises RefusedError."""
     name, number = _usb_stick(world, device)
     place = _place(world, name)
     if number not in [m.number for m in _mounts(world) if m.place == place]:
@@ -121,18 +137,35 @@ def writable(world: World, device: str) -> Mounted:
     superblock = _superblock(device)
     if superblock is None:
         raise RefusedError("its file system has gone")
-    options = OPTIONS[superblock.fs_type].format(uid=world.uid, gid=world.gid)
-    _call_mount(device, place, superblock.fs_type, FLAGS | MS_REMOUNT, options)
+    if superblock.fs_type in FIRST_LOOK:
+        _mount_anew(world, device, place, superblock)
+    else:
+        _call_mount(device, place, superblock.fs_type, FLAGS | MS_REMOUNT, _options(world, superblock))
     read_only = any(m.read_only for m in _mounts(world) if m.place == place)
     return Mounted(place, superblock.fs_type, read_only, superblock.dirty)
+
+
+def _mount_anew(world: World, device: str, place: str, superblock: Superblock) -> None:
+    """Mount for writing what was mounted with an option that cannot be taken back; if refused, as it was before."""
+    _call_unmount(place)
+    try:
+        _call_mount(device, place, superblock.fs_type, FLAGS, _options(world, superblock))
+    except RefusedError:
+        flags = FLAGS | MS_RDONLY
+        _call_mount(device, place, superblock.fs_type, flags, _options(world, superblock, first_look=True))
+        raise
+
+
+def _options(world: World, superblock: Superblock, *, first_look: bool = False) -> str:
+    options = OPTIONS[superblock.fs_type].format(uid=world.uid, gid=world.gid)
+    return (FIRST_LOOK.get(superblock.fs_type, "") if first_look else "") + options
 
 
 def unmount(world: World, device: str) -> None:
     """Unmount a stick, also one that is gone; nothing to do if it is not mounted. Raises RefusedError if it is busy."""
     place = _place(world, _name(world, device))
     for _ in [m for m in _mounts(world) if m.place == place]:
-        if _libc().umount2(os.fsencode(place), UMOUNT_NOFOLLOW):
-            raise RefusedError(f"unmounting says: {os.strerror(ctypes.get_errno())}")
+        _call_unmount(place)
     try:
         os.rmdir(place)
     except OSError as error:
@@ -152,6 +185,7 @@ def _place(world: World, name: str) -> str:
 
 
 def _made_place(world: World, name: str) -> str:
+    _make_base(world)
     place = _place(world, name)
     try:
         os.mkdir(place, 0o700)
@@ -161,6 +195,23 @@ def _made_place(world: World, name: str) -> str:
     except OSError as error:
         raise RefusedError(f"{place}: {error.strerror}") from error
     return place
+
+
+def _make_base(world: World) -> None:
+    """Make the directory of all places where it is missing, and see that nobody else can change the way to it."""
+    try:
+        os.mkdir(world.base, BASE_MODE)
+        os.chmod(world.base, BASE_MODE)  # whatever the umask
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise RefusedError(f"{world.base}: {error.strerror}") from error
+    for path in upwards(world.base, world.top):
+        facts = os.lstat(path)
+        if not stat.S_ISDIR(facts.st_mode):
+            raise RefusedError(f"{path} is no directory")
+        if facts.st_uid != world.owner or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise RefusedError(f"{path} is not root's alone: others could choose where sticks are mounted")
 
 
 def _usb_stick(world: World, device: str) -> tuple[str, str]:
@@ -251,6 +302,23 @@ def _call_mount(device: str, place: str, fs_type: str, flags: int, options: str)
         raise RefusedError(problem)
 
 
+def _call_unmount(place: str) -> None:
+    if _libc().umount2(os.fsencode(place), UMOUNT_NOFOLLOW):
+        code = ctypes.get_errno()
+        busy = "it is busy: a program on this machine uses it"
+        raise RefusedError(busy if code == errno.EBUSY else f"unmounting says: {os.strerror(code)}")
+
+
+def _check_out_of_reach(environ: Mapping[str, str]) -> None:
+    """Refuse root's rights to a program that its caller could have written. Raises RefusedError."""
+    uid, gid = environ.get("SUDO_UID", ""), environ.get("SUDO_GID", "")
+    if not (uid.isdecimal() and gid.isdecimal()) or uid == "0":
+        return
+    path = within_reach(int(uid), int(gid))
+    if path is not None:
+        raise RefusedError(f"the mount helper is not safe here: user {uid} may change {path}; install it for root")
+
+
 def _world() -> World:
     """Return the machine's own places, and as owner of the files whom sudo names, or else the service's user."""
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")  # set by sudo itself, not passed on by it
@@ -271,6 +339,8 @@ def main(arguments: list[str] | None = None, world: World | None = None) -> int:
         sys.stderr.write("usage: mount|writable|unmount DEVICE\n")
         return 2
     try:
+        if world is None:
+            _check_out_of_reach(os.environ)
         answer = verbs[given[0]](world or _world(), given[1])
     except RefusedError as refused:
         sys.stdout.write(json.dumps({"problem": str(refused)}) + "\n")

@@ -62,10 +62,14 @@ class StickFound:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """A device that is left alone, and why: the end of the sentence "DEVICE is left alone: ..."."""
+    """A device that is left alone, and why: the end of the sentence "DEVICE is left alone: ...".
+
+    `plugged` is false for what nobody has plugged in: loop devices, the machine's own disks.
+    """
 
     device: str
     reason: str
+    plugged: bool = True
 
 
 def recognise(properties: Mapping[str, str], *, allow_ext4: bool = False) -> StickFound | Ignore:
@@ -73,7 +77,7 @@ def recognise(properties: Mapping[str, str], *, allow_ext4: bool = False) -> Sti
     device = properties.get("DEVNAME", "")
     reason = _why_not_usb_storage(properties) or _why_not_file_system(properties, allow_ext4=allow_ext4)
     if reason is not None:
-        return Ignore(device, reason)
+        return Ignore(device, reason, _is_usb(properties))
     return StickFound(
         device=device,
         port=properties.get("ID_PATH", "")[:VALUE_MAX],
@@ -84,10 +88,14 @@ def recognise(properties: Mapping[str, str], *, allow_ext4: bool = False) -> Sti
     )
 
 
+def _is_usb(properties: Mapping[str, str]) -> bool:
+    return properties.get("ID_BUS") == "usb" or "ID_USB_DRIVER" in properties
+
+
 def _why_not_usb_storage(properties: Mapping[str, str]) -> str | None:
     if properties.get("SUBSYSTEM") != "block" or properties.get("DEVTYPE") not in ("disk", "partition"):
         return "it is no disk or partition"
-    if properties.get("ID_BUS") != "usb" and "ID_USB_DRIVER" not in properties:
+    if not _is_usb(properties):
         return "it is not on USB"
     if properties.get("ID_CDROM") == "1" or properties.get("ID_TYPE", "disk") != "disk":
         return "it is a disc drive"

@@ -8,7 +8,9 @@ of it, for a stick formatted in place, and for nothing at all.
 | known      | event says        | said                                    |
 |------------|-------------------|-----------------------------------------|
 | nothing    | a stick           | Inserted                                |
-| nothing    | not for us        | Ignored, once for each reason           |
+| nothing    | not for us        | Ignored, once for each reason; nothing  |
+|            |                   | of what is not on USB: nobody asks why  |
+|            |                   | the machine's own disks are left alone  |
 | a stick    | the same stick    | nothing                                 |
 | a stick    | another stick     | Pulled, Inserted                        |
 | a stick    | not for us        | Pulled, Ignored                         |
@@ -48,7 +50,10 @@ class Roster:
         now = recognise(properties, allow_ext4=self._allow_ext4)
         if not device or now == before or (before is None and len(self._known) >= DEVICES_MAX):
             return []
-        self._known[device] = now
+        self._known.pop(device, None)
         said: list[HotplugEvent] = [Pulled(device)] if isinstance(before, StickFound) else []
+        if isinstance(now, Ignore) and not now.plugged:
+            return said  # nor remembered: a machine may have hundreds of loop devices
+        self._known[device] = now
         said.append(Inserted(now) if isinstance(now, StickFound) else Ignored(device, now.reason))
         return said

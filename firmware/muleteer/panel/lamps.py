@@ -96,12 +96,13 @@ MEANINGS: Final[dict[tuple[Lamp, Pattern], str]] = {
 _PULL: Final = {
     BayState.EMPTY: OFF,
     BayState.WORKING: FAST,
+    BayState.STUCK: FAST,
     BayState.SAFE: STEADY,
     BayState.ATTENTION: DOUBLE,  # it may be pulled, but a person who looks only at the lamp must look at the display
     BayState.FOREIGN: WINK,
     BayState.PULLED: DOUBLE,  # the bay is visibly empty: the display says to put it back
 }
-_NEED_A_PERSON: Final = (BayState.ATTENTION, BayState.PULLED)
+_NEED_A_PERSON: Final = (BayState.STUCK, BayState.ATTENTION, BayState.PULLED)
 
 
 @dataclass(frozen=True, slots=True)

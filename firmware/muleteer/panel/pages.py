@@ -4,7 +4,7 @@
 House rules:
 
 1. A bay with something in it comes before everything else; a box at rest shows its name, its queue and its last round.
-2. Of several such bays an overview comes first, then each of them: put back, attention, safe, foreign, working.
+2. Of several such bays an overview comes first, then each of them: stuck, put back, attention, safe, foreign, working.
 3. The box's own problems follow; on a box at rest they precede its rest.
 4. No names of sticks and no ids unless `names`; never niceness, contents or neighbours. (A Problem's words are the
    agent's; it writes them for everybody's eyes.)
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from muleteer.agent.status import Bay, BayState, Phase, Problem, Progress, Queue, RoundSummary, Status
 from muleteer.panel import layout
 from muleteer.panel.layout import Facts, Row, Sheet, fitting, justify
-from muleteer.panel.wording import count, left, legible, nameless, size, size_of, span, wrap
+from muleteer.panel.wording import count, left, legible, nameless, sentence, size, size_of, span, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,10 +31,14 @@ PAGES_MAX: Final = 12  # a deck that takes longer than a minute is read by nobod
 PROBLEMS_MAX: Final = 4
 BAYS_MAX: Final = 16
 
-_URGENCY: Final = (BayState.PULLED, BayState.ATTENTION, BayState.SAFE, BayState.FOREIGN, BayState.WORKING)
+_URGENCY: Final = (
+    *(BayState.STUCK, BayState.PULLED, BayState.ATTENTION),
+    *(BayState.SAFE, BayState.FOREIGN, BayState.WORKING),
+)
 _WORDS: Final = {
     BayState.EMPTY: "EMPTY",
     BayState.WORKING: "WAIT",
+    BayState.STUCK: "STUCK",
     BayState.SAFE: "PULL",
     BayState.ATTENTION: "CHECK",
     BayState.FOREIGN: "NOT OURS",
@@ -42,6 +46,7 @@ _WORDS: Final = {
 }
 _NO_AGENT: Final = ("Nothing is lost.", "Leave sticks in; restart the box if this stays.")
 _PULLED: Final = ("Nothing is lost: the round then completes.",)
+_STUCK: Final = ("Still mounted: wait, or power off first.",)
 _FOREIGN: Final = ("Left untouched.", "You may pull it.")
 _UNSAID: Final = Problem("The round did not go as it should.", "Try again.")
 
@@ -78,6 +83,8 @@ def _bay(sheet: Sheet, status: Status, bay: Bay, *, names: bool) -> list[Page]:
             pages = [_working(sheet, bay.progress)]
         case BayState.PULLED:
             pages = _told(sheet, "pulled", "back", "PUT IT BACK", _PULLED)
+        case BayState.STUCK:
+            pages = _told(sheet, "stuck", "warning", "DO NOT PULL", _STUCK)
         case BayState.FOREIGN:
             pages = _told(sheet, "foreign", "stranger", "NOT OURS", _FOREIGN)
         case BayState.ATTENTION | BayState.EMPTY:
@@ -120,7 +127,7 @@ def _fraction(progress: Progress) -> float | None:
 
 
 def _told(sheet: Sheet, kind: str, icon: str, headline: str, texts: Iterable[str]) -> list[Page]:
-    lines = [line for text in texts for line in wrap(legible(nameless(text)), sheet.columns)]
+    lines = [line for text in texts for line in wrap(legible(sentence(nameless(text))), sheet.columns)]
     return layout.notice(sheet, kind, icon, headline, lines)
 
 

@@ -35,7 +35,10 @@ class Turn:
         """Return the page that is up at `now`, and the instant at which the next one takes over (None: never)."""
         if len(deck) == 1:
             return deck[0], None
-        into = (now - self.since) % sum(page.seconds for page in deck)
+        whole = sum(page.seconds for page in deck)
+        into = (now - self.since) % whole
+        if whole - into < _INSTANT:
+            into = 0.0
         for page in deck[:-1]:
             if into < page.seconds - _INSTANT:
                 return page, now + page.seconds - into

@@ -47,6 +47,12 @@ def nameless(text: str) -> str:
     return _ID.sub("..", text)
 
 
+def sentence(text: str) -> str:
+    """Return `text` as a sentence: the agent's words begin small and end without a stop, to be joined as needed."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) or not text else ".")
+
+
 def clip(text: str, columns: int) -> str:
     """Return `text`, cut to so many columns; what was cut shows as two dots."""
     if len(text) <= columns:

@@ -6,7 +6,7 @@ queues one therefore marks it, as NNCP 8.9 and later do: by an empty file SPOOL/
 packet appears. Without it a neighbour that acknowledges would leave our acknowledgements in tx for ever, to travel anew
 each time they are overdue. If one is lost with its stick, the packet it was for comes again, and is acknowledged again.
 
-A mark without a packet is left alone: its packet may be about to appear.
+A mark without a packet means nothing: its packet may be about to appear. One that a cut left is swept at start-up.
 """
 
 from __future__ import annotations

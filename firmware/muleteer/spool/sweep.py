@@ -10,6 +10,8 @@
     hdr/<PKT> without the packet            removed
     hdr/<PKT> that is not the packet's      removed: hdr/ is written without fsync, so it may be torn, and
     first 172 bytes                         the reference believes it instead of the packet
+    tx/ack/<PKT> without the packet         removed if it was made before this boot or more than a day ago: a
+                                            mark comes before its packet, which may be about to appear
     aside record without its packet         removed: the packet was processed by another program
     ledger with a torn tail                 passed over by its reader; its next writer ends the torn line
     ledger entry without its packet in tx   forgotten
@@ -27,8 +29,7 @@ from __future__ import annotations
 from muleteer.formats.ids import is_packet_name
 from muleteer.record import record
 from muleteer.spool.aside import Aside
-from muleteer.spool.draft import HEAD_SIZE
-from muleteer.spool.layout import DELIVERY_PREFIX, DRAFT_PREFIX, RX, TX
+from muleteer.spool.layout import DELIVERY_PREFIX, DRAFT_PREFIX, HEAD_SIZE, RX, TX
 from muleteer.spool.ledger import Ledger
 
 TYPE_CHECKING = False
@@ -52,11 +53,12 @@ class Swept:
     headers: int
     asides: int
     ledger: int
+    marks: int = 0
 
     @property
     def total(self) -> int:
         """Everything together."""
-        return self.drafts + self.headers + self.asides + self.ledger
+        return self.drafts + self.headers + self.asides + self.ledger + self.marks
 
 
 def sweep(spool: Spool, *, now: float, uptime: float, incoming: Iterable[str] = ()) -> Swept:
@@ -69,18 +71,22 @@ def sweep(spool: Spool, *, now: float, uptime: float, incoming: Iterable[str] = 
         drafts = sweep_drafts(spool.disk, spool.layout.tmp)
         drafts += _sweep_foreign(spool.disk, spool.layout.tmp, now, uptime)
         drafts += sum(sweep_drafts(spool.disk, directory, DELIVERY_PREFIX) for directory in incoming)
-    headers = 0
+    headers = marks = 0
     queued: list[PacketName] = []
     for node in spool.nodes():
         for way in (RX, TX):
             with spool.guard:
                 headers += _sweep_headers(spool.disk, spool.layout.way(node, way))
-        queued.extend(entry.name for entry in spool.entries(node, TX))
+        sending = [entry.name for entry in spool.entries(node, TX)]
+        with spool.guard:
+            marks += _sweep_marks(spool.disk, f"{spool.layout.way(node, TX)}/ack", set(map(str, sending)), now, uptime)
+        queued.extend(sending)
     aside = Aside(spool)
     gone = [(node, name) for node, name in aside.records() if not spool.has(node, RX, name)]
     for node, name in gone:
         aside.clear(node, name)
-    return Swept(drafts=drafts, headers=headers, asides=len(gone), ledger=Ledger(spool).tidy(queued))
+    tidied = Ledger(spool).tidy(queued)
+    return Swept(drafts=drafts, headers=headers, asides=len(gone), ledger=tidied, marks=marks)
 
 
 def is_draft_name(name: str, prefix: str = DRAFT_PREFIX) -> bool:
@@ -109,16 +115,26 @@ def _sweep_draft(disk: Disk, path: str) -> bool:
 
 
 def _sweep_foreign(disk: Disk, directory: str, now: float, uptime: float) -> int:
-    age_max = min(uptime, FOREIGN_AGE_SECONDS)
-    old = []
-    for path in _paths(disk, directory, DRAFT_PREFIX, _PEER_DIGITS):
-        try:
-            if now - disk.stat(path).mtime > age_max:
-                old.append(path)
-        except FileNotFoundError:
-            continue
+    old = [path for path in _paths(disk, directory, DRAFT_PREFIX, _PEER_DIGITS) if _is_old(disk, path, now, uptime)]
     held = disk.in_use(old) if old else set()
     return sum(_remove(disk, path) for path in old if path not in held)
+
+
+def _sweep_marks(disk: Disk, directory: str, sending: set[str], now: float, uptime: float) -> int:
+    try:
+        names = [name for name in disk.listdir(directory) if is_packet_name(name) and name not in sending]
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    paths = (f"{directory}/{name}" for name in sorted(names))
+    return sum(_remove(disk, path) for path in paths if _is_old(disk, path, now, uptime))
+
+
+def _is_old(disk: Disk, path: str, now: float, uptime: float) -> bool:
+    """Tell whether a file was written before this boot, or more than a day ago."""
+    try:
+        return now - disk.stat(path).mtime > min(uptime, FOREIGN_AGE_SECONDS)
+    except FileNotFoundError:
+        return False
 
 
 def _sweep_headers(disk: Disk, directory: str) -> int:

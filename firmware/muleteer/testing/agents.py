@@ -72,6 +72,12 @@ class AgentBox:
         os.rename(stick, inside)
         return inside
 
+    def link(self, stick: str, bay: str = "left") -> str:
+        """Put a link to a stick into a bay, as one does whose desktop has mounted it; return the link's path."""
+        inside = f"{self.bay(bay)}/{os.path.basename(stick)}"
+        os.symlink(stick, inside)
+        return inside
+
     def status(self) -> Status:
         """Ask the agent. Raises AgentUnreachable."""
         with ControlClient(self.socket) as client:
