@@ -3,13 +3,15 @@
 
 import errno
 import os
+import posix
 
 import pytest
 
-from muleteer.spool.disk import OTHER, RealDisk
+from muleteer.spool.disk import OTHER, RealDisk, read_whole
 from muleteer.testing.contracts import DiskContract
 from muleteer.testing.disk import FakeDisk
 from muleteer.testing.disk_tree import FAT, Volume
+from muleteer.testing.survivors import survivors
 
 
 class TestRealDisk(DiskContract):
@@ -50,7 +52,7 @@ class TestRealDiskWithoutSync(TestRealDisk):
 
     @pytest.fixture
     def disk(self, monkeypatch):
-        monkeypatch.setattr(os, "fsync", pytest.fail)
+        monkeypatch.setattr(posix, "fsync", pytest.fail)
         return RealDisk(sync=False)
 
 
@@ -62,7 +64,7 @@ class TestRealDiskWithoutHardLinks(TestRealDisk):
         def refuse(*_args, **_options):
             raise PermissionError(errno.EPERM, "no hard links here")
 
-        monkeypatch.setattr(os, "link", refuse)
+        monkeypatch.setattr(posix, "link", refuse)
         return RealDisk()
 
 
@@ -120,3 +122,76 @@ class TestFakeFat(TestFakeJournalled):
             with pytest.raises(OSError, match="Read-only"):
                 act("/stick/a")
         assert disk.listdir("/stick") == ["a"]
+
+
+class TestFakeFailures:
+    """What the fake does beyond the contract, so that flows can be judged by it."""
+
+    @pytest.fixture
+    def disk(self):
+        disk = FakeDisk({"/stick": Volume(FAT)})
+        disk.put("/stick/a", b"1234")
+        return disk
+
+    @staticmethod
+    def after_a_cut(disk):
+        return [disk.reborn(inodes).image() for inodes in survivors(disk, len(disk.journal), limit=50, seed=1)]
+
+    @pytest.mark.parametrize("root", ["", "/stick"])
+    def test_a_failed_sync_of_a_directory_is_told_once(self, disk, root):
+        """And what it was about may be missing for ever, unlike what is named after it."""
+        disk.create(f"{root}/lost").close()
+        disk.fail(len(disk.trace), errno.EIO)
+        with pytest.raises(OSError, match="Input/output"):
+            disk.fsync_dir(root or "/")
+        disk.create(f"{root}/kept").close()
+        disk.fsync_dir(root or "/")
+        found = self.after_a_cut(disk)
+        assert all(f"{root}/kept" in image for image in found)
+        assert {f"{root}/lost" in image for image in found} == {False, True}
+
+    def test_a_failed_sync_of_a_file_is_told_once(self, disk):
+        with disk.append("/stick/a") as file:
+            file.write(b"lost")
+            disk.fail(len(disk.trace), errno.EIO)
+            with pytest.raises(OSError, match="Input/output"):
+                file.fsync()
+            file.fsync()
+            file.write(b"kept")
+            file.fsync()
+        found = {image["/stick/a"] for image in self.after_a_cut(disk)}
+        assert found == {b"1234lostkept", b"1234\0\0\0\0kept", b"1234lo\0\0kept"}
+
+    def test_a_medium_that_lies_is_found_out_without_the_cache(self, disk):
+        disk.lies.add("b")
+        with disk.create("/stick/b") as file:
+            file.write(b"5678")
+            file.drop_cache()
+            assert read_whole(disk, "/stick/b", 9) == b"5678"
+            file.fsync()
+            assert read_whole(disk, "/stick/b", 9) == b"5678"
+            file.drop_cache()
+        assert read_whole(disk, "/stick/b", 9) == bytes(4)
+
+    def test_a_pulled_volume_takes_its_mount_point_along(self, disk):
+        file = disk.open_read("/stick/a")
+        disk.pull(len(disk.trace), "/stick")
+        with pytest.raises(FileNotFoundError):
+            disk.create("/stick/b")
+        with pytest.raises(OSError, match="No such device"):
+            file.read_into(memoryview(bytearray(4)))
+        assert disk.image() == {}
+        disk.mkdir("/stick")
+        assert disk.image() == {"/stick": None}
+
+    def test_the_story_has_what_cannot_fail(self, disk):
+        with disk.lock("/lock"), disk.open_read("/stick/a") as file:
+            file.drop_cache()
+        assert [call.verb for call in disk.story] == ["lock", "open", "drop_cache", "unlock"]
+        assert [call.verb for call in disk.trace] == ["lock", "open"]
+
+    def test_a_restart_of_the_program_ends_its_locks(self, disk):
+        disk.lock("/lock")
+        disk.restart()
+        with disk.lock("/lock"):
+            pass

@@ -220,6 +220,30 @@ def test_another_version_does_not_read_it(config_file, ram, monkeypatch):
     assert len(cold) == 2
 
 
+def test_two_versions_of_python_do_not_push_each_other_out(config_file, ram, monkeypatch):
+    _, places = remembered(config_file, ram)
+    with monkeypatch.context() as other:
+        other.setattr(sys, "hexversion", sys.hexversion + 1)
+        load(str(config_file), {}, places)
+    cold = parses(monkeypatch)
+    load(str(config_file), {}, places)
+    assert cold == []
+
+
+def test_configurations_that_are_gone_do_not_pile_up(config_file, ram):
+    file, places = remembered(config_file, ram)
+    for number in range(cache.FILES_MAX + 3):
+        stale = file.with_name(f"nncp-{number:08x}")
+        stale.touch(0o600)
+        os.utime(stale, (OLD + number, OLD + number))
+    file.with_name("of somebody else").touch()
+    file.unlink()
+    load(str(config_file), {}, places)
+    kept = {path.name for path in file.parent.iterdir()}
+    assert len(kept) == cache.FILES_MAX + 1
+    assert kept >= {file.name, "of somebody else", f"nncp-{cache.FILES_MAX + 2:08x}"}
+
+
 def foreign_owner(file):
     if os.geteuid():
         pytest.skip("only root can give a file away")

@@ -60,3 +60,29 @@ def test_it_matches_pickles_and_is_replaced():
     assert pickle.loads(pickle.dumps(Pair(7, 8))) == Pair(7, 8)
     assert replace(Pair(7, 8), right=1) == Pair(7, 1)
     assert Pair(1).total() == 4
+
+
+def test_the_hundredth_instance_is_made_as_the_first():
+    @record
+    class Triple:
+        first: int
+        second: int = 2
+        third: int = 3
+
+    made = [Triple(number) for number in range(100)]
+    assert made == [Triple(first=number, third=3) for number in range(100)]
+    assert {(each.second, each.third) for each in made} == {(2, 3)}
+
+
+def test_wrong_arguments_are_refused_from_the_first_instance_on():
+    for args in ((), (1, 2, 3)):
+
+        @record
+        class Fresh:
+            left: int
+            right: int = 3
+
+        with pytest.raises(TypeError, match="argument"):
+            Fresh(*args)
+    with pytest.raises(TypeError):
+        replace(Pair(1), middle=2)

@@ -35,6 +35,19 @@ def test_round_trip(data):
     assert bool(packed) is bool(data)
 
 
+def test_logs_full_of_numbers_and_far_repetitions_become_smaller_than_with_plain_level_3():
+    words = random.Random(7)
+    log = b"".join(
+        b"host%d: session %x closed\n" % (words.randrange(9), words.randrange(1 << 40)) for _ in range(40_000)
+    )
+    far = words.randbytes(3 << 20)
+    for data in (log, far + far):
+        compressor = Compressor()
+        packed = compressor.push(data) + compressor.finish()
+        assert decompress(packed) == data
+        assert len(packed) < 0.99 * len(compress(data, level=3))
+
+
 def test_empty_input_is_an_empty_payload_not_an_empty_frame():
     compressor = Compressor()
     assert compressor.push(b"") == b""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import fcntl
-import os
+import posix as os  # os itself takes 0.8 ms to import
 
 from muleteer.cli.flags import SWITCH, TEXT, UINT, Flag
 from muleteer.cli.nncp import Misused

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import posix as os  # os itself takes 0.8 ms to import
 
 from muleteer.cli.flags import SWITCH, TEXT, UINT, Flag
 from muleteer.cli.nncp import Misused

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import posix as os  # os itself takes 0.8 ms to import
 
 from muleteer.cli.flags import SWITCH, TEXT, UINT, Flag
 from muleteer.errors import UsageError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
             """Return the hash."""
 
 
+_SEEK_SET = 0
 SUMMARY = """print the Merkle tree hash of a file, or of standard input
 
 NAME [-file FILE [-seek BYTES]] [-debug] [-progress]"""
@@ -56,10 +57,10 @@ def run(given: Given) -> int:
     seek = min(seek, size)
     hasher = _hasher(given, seek)
     if seek:
-        os.lseek(file, seek, os.SEEK_SET)
+        os.lseek(file, seek, _SEEK_SET)
     _feed(file, hasher.update, 1 << 62, _meter(given, "hash", size - seek))
     if seek:
-        os.lseek(file, 0, os.SEEK_SET)
+        os.lseek(file, 0, _SEEK_SET)
         _feed(file, hasher.prepend, hasher.missing, _meter(given, "prehash", seek))
     print(hasher.digest().hex())
     return 0

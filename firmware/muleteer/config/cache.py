@@ -10,7 +10,8 @@ What is remembered holds the node's private keys, and `marshal` must never read 
 2. Only regular files of ours, mode 0600, opened without following links, with the length they claim and the right key.
    They are renamed into place when whole; a checksum would cost more (importing binascii: 0.4 ms) than all the rest.
 3. The key holds everything that tells that nothing changed: the configuration's path, device, inode, size, mtime, ctime
-   (so also its owner and mode), our own version and Python's. One file per path: an edit replaces what it outdates.
+   (so also its owner and mode), our own version and Python's. One file per path and Python: an edit replaces what it
+   outdates. What belongs to no configuration any more goes when FILES_MAX newer ones have come.
 4. A configuration changed less than two seconds ago is not remembered: another edit could hide behind the same
    time stamp (FAT counts in two-second steps). "Now" is the time stamp of the cache file itself.
 
@@ -19,9 +20,9 @@ The files here are written in place of `spool.disk`, as nothing durable is meant
 
 from __future__ import annotations
 
+import _stat as stat
 import marshal
-import os
-import stat
+import posix as os  # os itself takes 0.8 ms to import
 import sys
 
 from muleteer import __version__
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 SIZE_MAX = 4 << 20
 """Bytes: a configuration with 10,000 neighbours is below it."""
 YOUNG_NS = 2_000_000_000
+FILES_MAX = 64
+"""Configurations that are kept; those of tests and experiments would pile up otherwise."""
 
+_PREFIX = "nncp-"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -84,11 +88,12 @@ def _key(path: str, status: os.stat_result) -> tuple[object, ...]:
 
 
 def _file_name(path: str) -> str:
-    # FNV-1a. Paths that collide push each other out; the key inside tells them apart.
+    # FNV-1a. Paths that collide push each other out; the key inside tells them apart. Two versions of Python on one
+    # machine do not push each other out.
     code = 0x811C9DC5
-    for byte in os.fsencode(path):
+    for byte in path.encode("utf-8", "surrogatepass"):
         code = (code ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return f"nncp-{code:08x}"
+    return f"{_PREFIX}{code:08x}-{sys.hexversion:08x}"
 
 
 def _is_ours(status: os.stat_result) -> bool:
@@ -104,7 +109,7 @@ def _read_ours(directory: int, name: str) -> bytes | None:
         status = os.fstat(file)
         if not (stat.S_ISREG(status.st_mode) and _is_ours(status) and status.st_nlink == 1):
             return None
-        return os.read(file, SIZE_MAX + 1) if status.st_size <= SIZE_MAX else None
+        return os.read(file, status.st_size) if status.st_size <= SIZE_MAX else None
     finally:
         os.close(file)
 
@@ -135,7 +140,7 @@ def _write(place: str, name: str, data: bytes, status: os.stat_result) -> bool:
 
 def _open_private(place: str) -> int:
     """Open (or lay out) a directory that is ours alone and in RAM; -1 if it is not."""
-    above = os.stat(os.path.dirname(place))
+    above = os.stat(place.rpartition("/")[0])
     # Who owns the directory above, or may rename in it, could put another directory of ours in this one's place.
     if above.st_uid not in (0, os.geteuid()) or (above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX):
         return -1
@@ -180,8 +185,21 @@ def _replace(directory: int, name: str, data: bytes, status: os.stat_result) -> 
         now = os.fstat(file).st_ctime_ns
         if whole and now - max(status.st_mtime_ns, status.st_ctime_ns) > YOUNG_NS:
             os.rename(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
+            _forget_oldest(directory)
             return True
         os.unlink(draft, dir_fd=directory)
         return False
     finally:
         os.close(file)
+
+
+def _forget_oldest(directory: int) -> None:
+    names = [name for name in os.listdir(directory) if name.startswith(_PREFIX)]
+    if len(names) <= FILES_MAX:
+        return
+    try:
+        aged = sorted((os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime_ns, name) for name in names)
+        for _, name in aged[:-FILES_MAX]:
+            os.unlink(name, dir_fd=directory)
+    except OSError:
+        return  # another command is at it, too

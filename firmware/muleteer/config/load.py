@@ -6,8 +6,8 @@ The common case, a configuration that did not change since the last command, is 
 
 from __future__ import annotations
 
-import os
-import stat
+import _stat as stat
+import posix as os  # os itself takes 0.8 ms to import
 
 from muleteer.config import cache
 
