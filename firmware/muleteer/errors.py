@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole error tree: four families, by who must act.
+"""The whole error tree: families by who must act.
 
 PeerError
     Somebody sent what cannot be processed: set it aside, show it, go on with the rest.
@@ -7,8 +7,8 @@ CarrierError
     A carrier could not carry now: retry later.
 SpoolError
     Our own disk failed: stop taking mail, light the red lamp.
-ConfigError
-    The owner wrote what cannot be meant: refuse to start and say the line.
+ConfigError, UsageError
+    The owner wrote what cannot be meant: refuse to start and say the line, or what to type instead.
 
 House rules:
 
@@ -207,6 +207,12 @@ class MountRefused(CarrierError):
     exit_code = 34
 
 
+class StillMounted(CarrierError):
+    """{device} is still mounted: {problem}. Do not pull it: wait for its lamp, or power the box off first."""
+
+    exit_code = 35
+
+
 # ---------------------------------------------------------------------------------------------- our own disk
 
 
@@ -286,7 +292,7 @@ class AgentRefused(UsageError):
 
 
 class AgentRunning(UsageError):
-    """Another agent holds {lock} and serves {path}. Stop it first, or give this one its own `socket` in muleteer.toml."""
+    """Another agent holds {lock} and serves {path}. Stop it first, or give this one another `socket`."""
 
     exit_code = 62
 

@@ -5,15 +5,18 @@ Each scenario is a flow over a FakeDisk; testing.crash cuts it everywhere and bu
 tried on a journalled file system and, although nobody should, on FAT; sources lie on a FAT stick.
 """
 
+import errno
 import functools
+import threading
 from functools import partial
 
 import pytest
 
 from muleteer.errors import RunnerFailed, SpoolError
-from muleteer.formats.ids import NodeId
+from muleteer.formats.ids import NodeId, PacketName
 from muleteer.formats.magic import ENVELOPE
 from muleteer.formats.mth import mth
+from muleteer.spool import disk as disk_module
 from muleteer.spool.aside import Aside
 from muleteer.spool.batch import Batch
 from muleteer.spool.disk import read_whole
@@ -21,15 +24,17 @@ from muleteer.spool.draft import Draft
 from muleteer.spool.ledger import Ledger
 from muleteer.spool.spool import Spool
 from muleteer.spool.sweep import sweep
+from muleteer.testing import crash
 from muleteer.testing.crash import PromiseBroken, enumerate_cuts, enumerate_failures
 from muleteer.testing.disk import FakeDisk
-from muleteer.testing.disk_tree import FAT, JOURNALLED, Volume
+from muleteer.testing.disk_tree import FAT, JOURNALLED, Mark, Volume
 from muleteer.testing.spools import check_spool
 
 ROOT = "/spool"
 PEER = NodeId(bytes(range(32)))
 OTHER_PEER = NodeId(bytes(range(1, 33)))
 SELF = NodeId(bytes(range(2, 34)))
+LARGE = 800
 
 
 @functools.cache
@@ -113,6 +118,42 @@ def _remove(disk, source):
         disk.unlink(source)
     except OSError as error:  # the stick refuses: it keeps its copy
         disk.mark(f"kept: {error}")
+
+
+def receive_knowing_what_is_here(disk):
+    """As a round does: what lies in rx already is not copied again, only made sure of."""
+    spool = spool_on(disk)
+    here = []
+    with spool.batch() as batch:
+        for name in sorted(_names(disk)):
+            source = f"/stick/in/{name}"
+            if spool.has(PEER, "rx", PacketName.parse(name)):
+                here.append(source)
+                continue
+            draft = spool.draft()
+            draft.write(_from_stick(disk, source))
+            spool.commit(draft, PEER, "rx", batch=batch, then=partial(_remove, disk, source))
+    if here:
+        with spool.guard:
+            disk.fsync_dir(spool.layout.way(PEER, "rx"))
+        for source in here:
+            _remove(disk, source)
+
+
+def commit_large(disk):
+    """Drafts that a worker thread writes, in a batch that is full before its end."""
+    spool = spool_on(disk)
+    batch = Batch(disk, spool.guard, after=spool.settle, bytes_max=2 * LARGE)
+    with batch:
+        for number in range(3):
+            data = packet(number, LARGE)
+            with Draft(disk, spool.layout.tmp, guard=spool.guard, thread_bytes=LARGE // 2).open() as draft:
+                for start in range(0, LARGE, LARGE // 4):
+                    view = draft.take()
+                    view[: LARGE // 4] = data[start : start + LARGE // 4]
+                    draft.give(view[: LARGE // 4])
+                promise = partial(disk.mark, f"tx/{mth(data)}")
+                spool.commit(draft, PEER, "tx", batch=batch, then=promise)
 
 
 def deliver_and_finish(disk):
@@ -273,7 +314,9 @@ def check_swept(disk, cut):
 SCENARIOS = {
     "commit": (lambda build: build, commit_one, check_promised),
     "commit a group": (lambda build: build, commit_group, check_promised),
+    "commit large drafts": (lambda build: build, commit_large, check_promised),
     "receive": (lambda build: build, receive, check_received),
+    "receive what may be here": (lambda build: build, receive_knowing_what_is_here, check_received),
     "deliver and finish": (in_rx, deliver_and_finish, check_delivered),
     "aside": (partial(in_rx, packets=1), note_aside, check_noted),
     "ledger": (in_tx, update_ledger, check_ledger),
@@ -294,6 +337,26 @@ def test_any_operation_may_fail(scenario, build):
     scene, act, check = SCENARIOS[scenario]
     coverage = enumerate_failures(scene(build), act, recover, check, expected=(SpoolError, RunnerFailed))
     assert coverage.cuts > 20
+
+
+def test_large_drafts_are_written_by_a_thread_and_fill_the_batch():
+    """What the scenario above is for."""
+    disk = FakeDisk()
+    writers, commits = set(), []
+    step = disk.step
+
+    def watched(verb, path, inode, *, changes=False):
+        if verb == "write" and "/hdr/" not in path:
+            writers.add(threading.current_thread().name)
+        if verb == "rename" and "/hdr/" not in path:
+            commits.append(sum(isinstance(entry, Mark) for entry in disk.journal))
+        step(verb, path, inode, changes=changes)
+
+    disk.step = watched
+    disk.mkdir(ROOT)
+    commit_large(disk)
+    assert "draft" in writers
+    assert commits == [0, 0, 2], "the third was to come after the first two were committed"
 
 
 # ---------------------------------------------------------------------------------------------- the checker can fail
@@ -410,3 +473,93 @@ def test_a_repeated_fsync_after_a_failed_one_is_caught(build):
 
     with pytest.raises(PromiseBroken, match="spoilt"):
         enumerate_failures(build, stubborn, lambda disk: None, check, expected=(OSError,))
+
+
+def believing_a_second_sync(disk):
+    """Sync the directory until it says yes, and promise."""
+    with Draft(disk, ROOT) as draft:
+        draft.open().write(packet(0))
+        name = draft.finish_writing()
+        draft.sync()
+        draft.rename_to(f"{ROOT}/{name}")
+    try:
+        disk.fsync_dir(ROOT)
+    except OSError:
+        disk.fsync_dir(ROOT)
+    disk.mark(str(name))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_repeated_fsync_of_a_directory_is_caught(build, seed):
+    """As with files: the error is told once, and what it was about may be gone."""
+
+    def check(disk, cut):
+        image = disk.image()
+        assert all(image.get(f"{ROOT}/{name}") == packet(0) for name in cut.marks), "believed and lost"
+
+    assert enumerate_cuts(build, believing_a_second_sync, lambda disk: None, check, seed=seed).cuts > 3
+    with pytest.raises(PromiseBroken, match="believed and lost"):
+        enumerate_failures(build, believing_a_second_sync, lambda disk: None, check, expected=(OSError,), seed=seed)
+
+
+def test_a_packet_left_by_a_batch_that_failed_is_believed_and_lost(build, monkeypatch):
+    """Why a batch takes its names back: the next run finds them, and nothing tells it that they are not durable."""
+    monkeypatch.setattr(Batch, "_withdraw", lambda _batch, _named: None)
+    with pytest.raises(PromiseBroken, match="is lost"):
+        enumerate_failures(
+            build, receive_knowing_what_is_here, recover, check_received, expected=(SpoolError, RunnerFailed)
+        )
+
+
+def test_a_directory_left_by_a_sync_that_failed_is_believed_and_lost(build, monkeypatch):
+    monkeypatch.setattr(disk_module, "_try_to", lambda _act, _path: None)
+    with pytest.raises(PromiseBroken, match="is lost"):
+        enumerate_failures(build, commit_one, recover, check_promised)
+
+
+def repairing_in_place(disk):
+    """A recovery that works unless the power goes during it: it rewrites the promised file."""
+    path = f"{ROOT}/list"
+    if path not in disk.image():
+        return
+    content = read_whole(disk, path, 100)
+    if content != b"promised":
+        return
+    disk.unlink(path)
+    with disk.create(path) as file:
+        file.write(content + b", checked")
+        file.fsync()
+    disk.fsync_dir(ROOT)
+
+
+def test_a_recovery_that_a_second_cut_spoils_is_caught(build, monkeypatch):
+    def write_list(disk):
+        with disk.create(f"{ROOT}/list") as file:
+            file.write(b"promised")
+            file.fsync()
+        disk.fsync_dir(ROOT)
+        disk.mark("list")
+
+    def check(disk, cut):
+        if "list" in cut.marks:
+            assert disk.image().get(f"{ROOT}/list") == b"promised, checked", "the promise is gone"
+
+    with pytest.raises(PromiseBroken, match="then in the recovery before"):
+        enumerate_cuts(build, write_list, repairing_in_place, check)
+    monkeypatch.setattr(crash, "CUTS_AGAIN", 0)
+    enumerate_cuts(build, write_list, repairing_in_place, check)
+
+
+def test_a_flow_that_a_fault_blocks_for_ever_is_caught(build):
+    """A lock that is a file, and stays behind when the flow fails."""
+
+    def locking_by_name(disk):
+        spool = spool_on(disk)
+        with spool.guard:
+            disk.create(f"{ROOT}/busy").close()
+            disk.create(f"{ROOT}/work").close()
+            disk.unlink(f"{ROOT}/work")
+            disk.unlink(f"{ROOT}/busy")
+
+    with pytest.raises(PromiseBroken, match=r"a further run after .* raised"):
+        enumerate_failures(build, locking_by_name, recover, lambda disk, cut: None, codes=(errno.EIO,))

@@ -251,7 +251,7 @@ def test_records_of_sending_are_theirs(tmp_path):
 def in_memory(node):
     return [
         [*([("Err", e.err)] if e.err is not None else []), ("Who", e.who), *e.fields, ("Msg", e.message)]
-        for e in node.log.events
+        for e in node.log.heard
     ]
 
 

@@ -43,7 +43,7 @@ def bob(tmp_path):
 def emptied(bob, name):
     """Forget a packet that stayed, so that the next example begins afresh."""
     bob.spool.finish(PEOPLE["alice"].id, "rx", name)
-    bob.log.events.clear()
+    bob.log.heard.clear()
 
 
 def everything(root):
@@ -68,7 +68,7 @@ def test_no_file_name_leaves_incoming(bob, tmp_path, path):
     arrived = [p for p in incoming.rglob("*") if p.is_file() and not p.is_symlink()]
     assert len(arrived) == report.delivered
     assert everything(tmp_path / "outside") | {str(p) for p in tmp_path.iterdir()} == before
-    assert all(event.message.isprintable() for event in bob.log.events)
+    assert all(event.message.isprintable() for event in bob.log.heard)
     emptied(bob, name)
 
 
@@ -82,7 +82,7 @@ def test_no_request_leaves_freq(bob, tmp_path, path):
     report = bob.toss()
     assert report.delivered + report.failed == 1
     if report.delivered:
-        sources = [event["Src"] for event in bob.log.events if event.who == "tx"]
+        sources = [event["Src"] for event in bob.log.heard if event.who == "tx"]
         assert all(source.startswith(f"{tmp_path}/bob/freq/a") for source in sources)
     bob.take("alice")
     emptied(bob, name)

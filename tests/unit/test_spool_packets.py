@@ -234,10 +234,12 @@ def test_entries_take_less_than_a_kilobyte_each():
     spool = Spool("/spool", disk)
     spool.entries(BOB, "tx")
     disk.trace.clear()
+    disk.story.clear()
     tracemalloc.start()
     try:
         found = spool.entries(BOB, "tx")
         disk.trace.clear()
+        disk.story.clear()
         held, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -474,7 +474,7 @@ class TestAcknowledgements:
 
     def test_a_callback_that_cannot_read_what_was_tossed_does_not_end_the_round(self, scene):
         name = scene.on_stick(b"again")
-        scene.spool.mark_seen(CABIN.id, name)
+        scene.spool.finish(CABIN.id, "rx", name, seen=True)
         result = scene.run(acknowledge=lambda node, name: scene.spool.open(node, "rx", name).close())
         assert result.complete
         assert not scene.names_on_stick(HOME, CABIN)
@@ -522,12 +522,12 @@ class TestPulled:
         assert not round_.result.refused
 
     def test_a_stick_that_only_fails_is_given_up(self, scene):
-        for n in range(30):
-            scene.on_stick(bytes([n]))
-        directory = scene.stick_path(HOME, CABIN)
-        scene.disk.fail(0, errno.EIO, sticky=True, under=f"{directory}/")
+        scene.lay_out(CABIN)
+        names = {scene.queue(bytes([n])) for n in range(30)}
+        scene.disk.fail(0, errno.EIO, sticky=True, under=f"{scene.stick_path()}/")
         with pytest.raises(RunnerFailed):
             scene.run()
+        assert tx(scene) == names
 
 
 class _Forgetful:

@@ -156,7 +156,7 @@ def test_names_that_leave_are_refused(bob, incoming, path, who):
     assert bob.log.whos == [who]
     assert bob.waiting("alice") == [name]
     assert files(incoming.parent / "incoming2") == files(incoming) == {}
-    text = bob.log.events[0].message + reason(bob, name)
+    text = bob.log.heard[0].message + reason(bob, name)
     assert "\x1b" not in text
     assert "\n" not in text
 
@@ -350,7 +350,7 @@ def test_an_acknowledgement_retires_the_packet_of_its_sender_only(alice, bob):
     assert report.delivered == 2
     assert not bob.spool.has(alice.id, TX, kept)
     assert bob.spool.has(PEOPLE["carol"].id, TX, other)
-    assert bob.log.events[-1].message.startswith("Got ACK packet from alice of ")
+    assert bob.log.heard[-1].message.startswith("Got ACK packet from alice of ")
 
 
 def test_what_this_version_does_not_know_waits(bob):
@@ -386,7 +386,7 @@ def test_what_cannot_be_sent_leaves_nothing(alice, tmp_path):
         send.file(node, 1, reader(b"x" * 5000), "x", maxsize=4000, size_known=5000)
     assert alice.take("bob") == alice.take("carol") == []
     assert os.listdir(f"{alice.config.spool}/tmp") == []
-    assert [event.err for event in alice.log.events] == ["Too big than allowed"] * 2
+    assert [event.err for event in alice.log.heard] == ["Too big than allowed"] * 2
 
 
 def test_a_source_that_fails_in_the_middle_leaves_nothing(alice):

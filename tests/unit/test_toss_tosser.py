@@ -38,7 +38,7 @@ def test_the_most_urgent_first_across_neighbours(bob):
     for sender, nice in (("alice", 200), ("carol", 100), ("alice", 50), ("dave", 150)):
         bob.receive(file_packet(b"f%d" % nice, sender=sender, nice=nice), sender)
     bob.toss()
-    assert [event["Dst"] for event in bob.log.events] == ["f50", "f100", "f150", "f200"]
+    assert [event["Dst"] for event in bob.log.heard] == ["f50", "f100", "f150", "f200"]
 
 
 def test_limits_by_niceness_node_and_kind(bob, incoming):
@@ -51,7 +51,7 @@ def test_limits_by_niceness_node_and_kind(bob, incoming):
     report = bob.toss(skip=frozenset([FILE]))
     assert (report.delivered, report.failed) == (0, 0)
     assert bob.toss().delivered == 2
-    assert len(bob.log.events) == 3
+    assert len(bob.log.heard) == 3
 
 
 def test_a_dry_run_changes_nothing_but_says_everything(bob, incoming, tmp_path):
@@ -167,10 +167,10 @@ def test_junk_named_like_packets_is_reported_and_passed_over(bob, incoming):
 def test_a_failed_packet_waits_longer_each_time_for_the_agent_but_not_for_a_person(bob):
     bob.receive(file_packet(b"../up"), "alice")
     assert bob.toss(respect_backoff=True).next_try == bob.now + 60
-    assert len(bob.log.events) == 1
+    assert len(bob.log.heard) == 1
     report = bob.toss(respect_backoff=True)
     assert (report.failed, report.next_try) == (0, bob.now + 60)
-    assert len(bob.log.events) == 1
+    assert len(bob.log.heard) == 1
     assert bob.toss().failed == 1
     bob.now += 119
     assert bob.toss(respect_backoff=True).failed == 0
@@ -204,7 +204,7 @@ def test_a_packet_that_vanished_is_nobodys_fault(bob, incoming, monkeypatch):
     monkeypatch.setattr(bob.spool, "lock", slow_lock)
     report = bob.toss()
     assert (report.delivered, report.failed) == (0, 0)
-    assert bob.log.events == []
+    assert bob.log.heard == []
 
 
 def test_stop_is_asked_between_packets(bob, incoming):
@@ -294,7 +294,7 @@ def test_a_log_that_fails_stops_no_mail(bob, incoming):
     def failing(*_args):
         raise SpoolError(path="/log", problem="disk full")
 
-    bob.log = type("Log", (), {"event": staticmethod(failing)})()
+    bob.log = type("Log", (), {"event": staticmethod(failing), "events": staticmethod(failing)})()
     bob.receive(file_packet(), "alice")
     report = bob.toss()
     assert (report.delivered, report.failed) == (1, 0)
@@ -360,7 +360,7 @@ def test_acknowledgements_retire_and_are_not_acknowledged(alice, bob):
     acknowledger = Acknowledger(bob.config, bob.spool, bob.submit)
     assert acknowledger.acknowledge(alice.id, sent)
     assert acknowledger.acknowledge(alice.id, lazy)
-    assert bob.log.events[0].message == f"ACK to alice of {sent} is sent"
+    assert bob.log.heard[0].message == f"ACK to alice of {sent} is sent"
     acks = bob.take("alice")
     assert [ack[11] for ack in acks] == [50, 160]
     names = [alice.receive(ack, "bob") for ack in acks]
@@ -390,7 +390,7 @@ def test_an_acknowledgement_is_marked_as_one_before_it_appears(alice, bob):
         name = alice.submit.ack(alice.neighbour("bob"), 160, PacketName(bytes(32)), batch=batch)
         assert AckMarks(alice.spool).of(bob.id) == {name}
         assert not alice.spool.has(bob.id, "tx", name)
-        assert alice.log.events == [], "logged before it is durable"
+        assert alice.log.heard == [], "logged before it is durable"
     assert alice.spool.has(bob.id, "tx", name)
     assert alice.log.only("tx")["NewPkt"] == str(name)
 

@@ -9,7 +9,9 @@ as the reference's command line knows it, without the round.)
 stick                  the round: everything one insertion does, in order
 stick_report           the words a round uses: progress, refusals, holds, the result
 stick_medium           one mounted stick, and what an OSError of it means: pulled, write-protected, full, one bad file
-stick_layout           what is on a stick, found without trusting it
+stick_layout           whose stick it is: the directories on it, found without trusting it
+stick_inbox            what may be packets for us in one of them
+stick_patience         pure: in which order, and how long, to try files that cannot be read
 stick_receive          from the stick into rx
 stick_plan             pure: which queued packets go on this stick, and why the others wait
 stick_queue            the queue with its locks, what of it travels already, what lies on the stick already

@@ -2,13 +2,13 @@
 """The round: everything that one insertion of a stick does, in one synchronous call.
 
 1. Look: which directories of ours and our neighbours' are there. None: the stick is foreign, nothing is touched
-   (unless the rule says it may be laid out).
+   (unless it is blank and the rule says it may be laid out).
 2. Receive what is for us from neighbours, most urgent first; only what hashes to its name.
 3. Acknowledge it, then take it off the stick.
 4. Send what is queued, as far as the rules, the room and the file system allow; what does not fit waits, with a reason.
 5. Read back from the medium what was written. What does not come back as it was is removed, and kept here.
 6. Retire: out of tx, or into the ledger where the neighbour acknowledges.
-7. Sync.
+7. Sync. A sync that fails, or a directory that cannot be listed, is a problem, and the round is not complete.
 
 Unmounting, the pull-lamp and tossing are the agent's.
 
@@ -100,7 +100,7 @@ class Round:
         self._traits = traits or StickTraits()
         self._make_writable = make_writable
         self._stop = stop
-        self._medium = Medium(disk, mountpoint, runner, present)
+        self._medium = Medium(disk, mountpoint, runner, present, self.result.problem)
         self._meter = Meter(report)
 
     def run(self) -> RoundResult:
@@ -112,7 +112,9 @@ class Round:
         if not self._medium.is_present():
             raise RunnerGone(runner=self._medium.runner)
         layout = find_layout(self._medium, self._own, self._neighbours, self.result.refusals)
-        if not (layout.is_runner or self._allowance.initialise):
+        if not layout.is_runner and layout.is_doubtful:
+            return self.result
+        if layout.is_strange or not (layout.is_runner or self._allowance.initialise):
             self.result.foreign = self.result.complete = True
             return self.result
         self._prepare(layout)
@@ -122,7 +124,7 @@ class Round:
         self._meter.begin(Step.SYNCING)
         if not self.result.read_only:
             self._medium.sync([self._medium.mountpoint])
-        self.result.complete = not self._stop()
+        self.result.complete = not (self._stop() or self._medium.is_flawed)
         return self.result
 
     def _prepare(self, layout: StickLayout) -> None:
@@ -149,6 +151,7 @@ class Round:
             acknowledge=self._acknowledge,
             acknowledged=self._acknowledged,
             stop=self._stop,
+            start=int(self._now),
         )
         receiver.run(layout)
 

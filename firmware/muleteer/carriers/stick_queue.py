@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from muleteer.carriers.stick_layout import Outbox, outbox
 from muleteer.carriers.stick_plan import Queued
 from muleteer.carriers.stick_report import Hold
-from muleteer.errors import SpoolLocked
+from muleteer.errors import SpoolError, SpoolLocked, SpoolMissing
 from muleteer.spool.ack_marks import AckMarks
 from muleteer.spool.disk import FILE
 
@@ -72,12 +72,20 @@ class Gatherer:
         for node in nodes:
             if node == self._own and self._allowance.carry is None:
                 continue
-            entries = self._spool.entries(node, "tx")
-            if not self._allowance.carries_for(node):
-                load.queue += [_queued(node, entry) for entry in entries]
-            elif entries or node in self._layout.outgoing:
-                self._gather_one(node, entries, travelling, load, locks)
+            try:
+                self._gather_for(node, travelling, load, locks)
+            except SpoolMissing:
+                raise
+            except SpoolError as error:  # a bad sector in this neighbour's queue shall not hold up the others'
+                self._result.problem(error)
         return load
+
+    def _gather_for(self, node: NodeId, travelling: set[PacketName], load: Load, locks: ExitStack) -> None:
+        entries = self._spool.entries(node, "tx")
+        if not self._allowance.carries_for(node):
+            load.queue += [_queued(node, entry) for entry in entries]
+        elif entries or node in self._layout.outgoing:
+            self._gather_one(node, entries, travelling, load, locks)
 
     def _gather_one(
         self, node: NodeId, entries: list[Entry], travelling: set[PacketName], load: Load, locks: ExitStack

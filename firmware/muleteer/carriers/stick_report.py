@@ -56,10 +56,14 @@ class Refusal:
 
 @dataclass(slots=True)
 class Refusals:
-    """The first `LISTED_MAX` refusals, and how many there were in all, by reason."""
+    """The first `LISTED_MAX` refusals, and how many there were in all, by reason.
+
+    `unfinished` counts what the sender's program has not finished writing: no packet yet, and nothing to complain of.
+    """
 
     listed: list[Refusal] = field(default_factory=list)
     by_reason: dict[str, int] = field(default_factory=dict)
+    unfinished: int = 0
 
     def add(self, where: str, reason: str) -> None:
         """Count one refusal. `where` is a stranger's word and is escaped here; `reason` is ours, a constant phrase."""
@@ -82,10 +86,11 @@ class Hold(Enum):
     NO_ROOM = "there is no room left on the stick"
     TRAVELS = "a copy is already on its way, and its acknowledgement is not overdue"
     LOCKED = "another process is at work on its neighbour's queue"
-    BLOCKED = "something that is no directory stands where its directory should be"
+    BLOCKED = "something else stands in its place on the stick"
     READ_ONLY = "the stick is write-protected"
     UNREADABLE = "it could not be read from our own spool"
     MISWRITTEN = "the stick did not give back what was written"
+    UNCERTAIN = "the stick failed to make it durable: it is tried again at the next insertion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,11 @@ class RoundResult:
     def refused(self) -> int:
         """How many things on the stick were not taken."""
         return len(self.refusals)
+
+    @property
+    def unfinished(self) -> int:
+        """How many copies on the stick their sender had not finished."""
+        return self.refusals.unfinished
 
     @property
     def waiting(self) -> int:

@@ -7,6 +7,7 @@ What a cut or a pull between any two steps leaves, and what the next insertion d
 |------------------------------------|------------------------------------|--------------------------------------------|
 | written in part, or not renamed    | nncpxfer<hex>, torn                | swept                                      |
 | renamed, directory not synced      | either name, or (FAT) a torn file  | hash decides: carried, or replaced         |
+| synced, but a sync failed          | the packet on both sides           | hash decides: carried, or replaced         |
 | synced, not read back              | the packet on both sides           | hash decides: carried, or replaced         |
 | read back, not retired             | the packet on both sides           | hash decides: carried, or replaced         |
 | retired                            | the packet on the stick only       | nothing                                    |
@@ -86,8 +87,9 @@ class Sender:
                 self._medium, self._spool, load.directories, self._result, self._meter, self._readback, self._stop
             )
             writer.run(planned.chosen)
-            self._result.sent_again += len(writer.proven)
-            self._retire(writer.proven)
+            proven = [queued for queued in writer.proven if self._is_certain(queued, load.directories)]
+            self._result.sent_again += len(proven)
+            self._retire(proven)
             self._verify(writer.written, load.directories)
 
     def _verify(self, written: list[Queued], directories: dict[NodeId, str]) -> None:
@@ -95,7 +97,9 @@ class Sender:
         verified: list[Queued] = []
         try:
             for queued in written:
-                if self._is_back(queued, f"{directories[queued.node]}/{queued.name}"):
+                if self._is_certain(queued, directories) and self._is_back(
+                    queued, f"{directories[queued.node]}/{queued.name}"
+                ):
                     verified.append(queued)
                 if len(verified) >= RETIRE_MAX:
                     self._retire(verified)
@@ -104,6 +108,13 @@ class Sender:
             self._retire(verified)  # these are known to be on the stick, wherever it is now
             raise
         self._retire(verified)
+
+    def _is_certain(self, queued: Queued, directories: dict[NodeId, str]) -> bool:
+        """Tell whether a packet's directory can be believed; else hold the packet. It may well be on the stick."""
+        if self._medium.is_doubtful(directories[queued.node]):
+            self._result.held.append(queued.held(Hold.UNCERTAIN))
+            return False
+        return True
 
     def _is_back(self, queued: Queued, path: str) -> bool:
         """Tell whether the medium gives back what was written; if not, remove it and hold the packet."""
@@ -114,6 +125,7 @@ class Sender:
             self._medium.meaning(error)
             actual, problem = None, f"{queued.name} cannot be read back: {error.strerror}"
         if actual == queued.name:
+            self._medium.worked()
             return True
         self._medium.remove(path)
         self._result.held.append(queued.held(Hold.MISWRITTEN))

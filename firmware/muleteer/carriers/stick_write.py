@@ -3,7 +3,11 @@
 
 The ritual is the spool's own (`spool.draft`, `spool.batch`), on the stick's disk and under the reference's draft name.
 When a group fails, its packets are tried one by one: one bad sector, or a stick that is full two packets before the
-plan thought, costs those packets and no others.
+plan thought, costs those packets and no others. One failure is not tried again: a failed fsync. In its directory
+nothing can be proven until the stick is mounted anew (`Medium.is_doubtful`): what would go there is held.
+
+A stick that says "full" while it has room has a directory that is full (FAT: 65,536 entries of 32 bytes, some 9,000 of
+our names; in its root 512): then the ceiling is that neighbour's alone.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import TYPE_CHECKING
 from muleteer.carriers.stick_layout import DRAFT_PREFIX
 from muleteer.carriers.stick_medium import Fault
 from muleteer.carriers.stick_report import Hold, Step
-from muleteer.errors import NameMismatch, RunnerFailed, RunnerReadOnly, SpoolError
+from muleteer.errors import NameMismatch, RunnerFailed, RunnerReadOnly, SpoolError, SpoolMissing
 from muleteer.spool.batch import Batch
 from muleteer.spool.disk import DIRECTORY, FILE, ensure_dir
 from muleteer.spool.draft import Draft
@@ -26,14 +30,20 @@ if TYPE_CHECKING:
     from muleteer.carriers.stick_plan import Queued
     from muleteer.carriers.stick_report import Meter, RoundResult
     from muleteer.formats.ids import NodeId
+    from muleteer.spool.disk import DiskFile
     from muleteer.spool.spool import Spool
 
 SMALL = 1 << 20  # bytes; up to this a packet goes through one buffer of ours, above it through the draft's
-_HOLDS = {Fault.FULL: Hold.NO_ROOM, Fault.READ_ONLY: Hold.READ_ONLY}
+ROOM = 256 << 10  # bytes; a stick that has this much more than a packet needs is not full: its directory is
+_HOLDS = {Fault.FULL: Hold.NO_ROOM, Fault.READ_ONLY: Hold.READ_ONLY, Fault.BLOCKED: Hold.BLOCKED}
 
 
 class _Unreadable(Exception):
     """Our own copy of a packet cannot be read."""
+
+    def __init__(self, problem: SpoolError) -> None:
+        super().__init__()
+        self.problem = problem
 
 
 class Writer:
@@ -65,7 +75,7 @@ class Writer:
         self._view = memoryview(bytearray(SMALL))
         self._usable: dict[NodeId, bool] = {}
         self._pending: list[Queued] = []  # in the group at hand
-        self._ceiling: int | None = None  # a packet of this size found no room, so no bigger one will
+        self._ceilings: dict[NodeId | None, int] = {}  # a packet of this size found no room (there), so no bigger will
 
     def run(self, chosen: list[Queued]) -> None:
         """Write what was chosen; what cannot be written is held. Raises RunnerGone, RunnerFailed, SpoolError."""
@@ -95,25 +105,52 @@ class Writer:
     def _hold(self, queued: Queued) -> Hold | None:
         if self._result.read_only:
             return Hold.READ_ONLY
-        if self._ceiling is not None and queued.size >= self._ceiling and not queued.present:
+        if self._medium.is_doubtful(self._directories[queued.node]):
+            return Hold.UNCERTAIN
+        if not queued.present and any(
+            queued.size >= self._ceilings[whose] for whose in (None, queued.node) if whose in self._ceilings
+        ):
             return Hold.NO_ROOM
         try:
             return None if self._is_usable(queued.node) else Hold.BLOCKED
         except OSError as error:
-            return self._fault(queued, error)
+            hold = self._fault(queued, error)
+            if hold is Hold.MISWRITTEN:  # asked once for each packet, one bad directory would use up the round's faults
+                self._usable[queued.node] = False
+            return hold
 
     def _lies_there(self, queued: Queued) -> bool:
-        """Count a packet that an earlier round left on the stick, if the medium gives it back; else clear it away."""
+        """Count a packet that lies on the stick already, if the medium gives it back (or hold it); else clear it away.
+
+        Its name may be there by a rename whose sync failed, before this program began and the mount went on; so it is
+        named anew before the directory is synced. Return whether it was dealt with.
+        """
         path = self._path(queued)
         try:
-            if self._readback.hash_of(path) == queued.name:
-                self._medium.disk.fsync_dir(self._directories[queued.node])
-                self.proven.append(queued)
-                return True
+            with self._medium.disk.open_read(path) as file:
+                file.fsync()  # whoever wrote it may not have; only then does the cache let go of it
+            found = self._readback.hash_of(path) == queued.name
         except OSError as error:
             self._medium.meaning(error)
-        self._medium.remove(path)
-        return False
+            found = False
+        if self._medium.is_doubtful(self._directories[queued.node]):
+            self._result.held.append(queued.held(Hold.UNCERTAIN))
+            return True
+        if not found:
+            self._medium.remove(path)
+            return False
+        directory = self._directories[queued.node]
+        between = f"{directory}/{DRAFT_PREFIX}{self._medium.disk.unique()}"
+        try:
+            self._medium.disk.rename(path, between)
+            self._medium.disk.rename(between, path)
+            self._medium.disk.fsync_dir(directory)
+        except OSError as error:
+            self._hold_for(queued, error)
+        else:
+            self._medium.worked()
+            self.proven.append(queued)
+        return True
 
     def _copied(self, queued: Queued) -> Draft | None:
         """Return a draft on the stick that hashes to the packet's name; None (and a hold) if it cannot be had."""
@@ -130,7 +167,7 @@ class Writer:
             self._hold_for(queued, error)
         except _Unreadable as error:
             if self._spool.has(queued.node, "tx", queued.name):  # gone since it was listed: acknowledged, or removed
-                self._unreadable(queued, SpoolError(path=self._spool.layout.root, problem=error.__cause__))
+                self._unreadable(queued, error.problem)
         finally:
             if not sound:
                 draft.discard()
@@ -138,17 +175,10 @@ class Writer:
 
     def _fill(self, queued: Queued, draft: Draft) -> None:
         left = queued.size
-        try:
-            source = self._spool.open(queued.node, "tx", queued.name)
-        except SpoolError as error:
-            raise _Unreadable from error
-        with source:
+        with self._opened(queued) as source:
             while left:
                 view = self._view if queued.size <= SMALL else draft.take()
-                try:
-                    count = source.read_into(view[:left])
-                except OSError as error:
-                    raise _Unreadable from error
+                count = _read(source, view[:left])
                 if not count:
                     return
                 if queued.size <= SMALL:
@@ -158,6 +188,14 @@ class Writer:
                 left -= count
                 self._meter.moved(count)
 
+    def _opened(self, queued: Queued) -> DiskFile:
+        try:
+            return self._spool.open(queued.node, "tx", queued.name)
+        except SpoolMissing:
+            raise
+        except SpoolError as error:
+            raise _Unreadable(error) from error
+
     # ------------------------------------------------------------------------------------------ the group
 
     def _add(self, queued: Queued, draft: Draft, batch: Batch) -> None:
@@ -165,6 +203,7 @@ class Writer:
 
         def named() -> None:
             self._pending.remove(queued)
+            self._medium.worked()
             self.written.append(queued)
 
         directory = self._directories[queued.node]
@@ -178,13 +217,16 @@ class Writer:
             failed, self._pending = self._pending, []
             fault = self._medium.meaning(error)
             self._result.read_only |= fault is Fault.READ_ONLY
+            if any(self._medium.is_doubtful(self._directories[queued.node]) for queued in failed):
+                self._result.problem(RunnerFailed(runner=self._medium.runner, problem=error.strerror))
             for queued in failed:
                 self._write_alone(queued)
 
     def _write_alone(self, queued: Queued) -> None:
         """Write one packet of a group that failed, which may have got its name before that."""
-        if self._result.read_only:
-            self._result.held.append(queued.held(Hold.READ_ONLY))
+        hold = self._hold(queued)
+        if hold is not None:
+            self._result.held.append(queued.held(hold))
             return
         if self._medium.kind(self._path(queued)) == FILE and self._lies_there(queued):
             return
@@ -198,6 +240,7 @@ class Writer:
         except OSError as error:
             self._hold_for(queued, error)
         else:
+            self._medium.worked()
             self.written.append(queued)
 
     # ------------------------------------------------------------------------------------------ what goes wrong
@@ -208,14 +251,16 @@ class Writer:
     def _fault(self, queued: Queued, error: OSError) -> Hold:
         """Say why a packet is held after an error of the stick, and remember what that means for the next ones."""
         fault = self._medium.meaning(error)
+        doubtful = self._medium.is_doubtful(self._directories[queued.node])
         if fault is Fault.FULL:
-            self._ceiling = queued.size if self._ceiling is None else min(self._ceiling, queued.size)
+            whose = queued.node if self._medium.free_bytes() > queued.size + ROOM else None
+            self._ceilings[whose] = min(queued.size, self._ceilings.get(whose, queued.size))
         elif fault is Fault.READ_ONLY:
             self._result.read_only = True
             self._result.problem(RunnerReadOnly(runner=self._medium.runner))
-        else:
+        elif fault is not Fault.BLOCKED or doubtful:
             self._result.problem(RunnerFailed(runner=self._medium.runner, problem=error.strerror))
-        return _HOLDS.get(fault, Hold.MISWRITTEN)
+        return Hold.UNCERTAIN if doubtful else _HOLDS.get(fault, Hold.MISWRITTEN)
 
     def _unreadable(self, queued: Queued, problem: NameMismatch | SpoolError) -> None:
         self._result.held.append(queued.held(Hold.UNREADABLE))
@@ -233,7 +278,20 @@ class Writer:
             recipient = directory.rpartition("/")[0]
             places = [recipient.rpartition("/")[0], recipient, directory]
             kinds = [self._medium.kind(place) for place in places]
-            self._usable[node] = all(kind in (DIRECTORY, None) for kind in kinds)
-            if self._usable[node] and None in kinds:
+            usable = all(kind in (DIRECTORY, None) for kind in kinds)
+            if usable and None in kinds:
                 ensure_dir(self._medium.disk, directory)
+            for place in (
+                places[:-1] if usable else ()
+            ):  # a round that was broken off may have made it and synced nothing
+                self._medium.disk.fsync_dir(place)
+            self._usable[node] = usable
         return self._usable[node]
+
+
+def _read(source: DiskFile, view: memoryview) -> int:
+    """Read from our own disk. Raises _Unreadable: an error of this packet, not of the stick that it was to go to."""
+    try:
+        return source.read_into(view)
+    except SpoolError as error:
+        raise _Unreadable(error) from error

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from muleteer.carriers.xfer_desk import copy_rest
+from muleteer.carriers.xfer_desk import GROUP_MAX, copy_rest, read_start, spelled, spelled_node
 from muleteer.errors import SpoolError, SpoolLocked
 from muleteer.formats.recfile import human_size
 from muleteer.formats.safename import show
@@ -67,6 +67,7 @@ class Sender:
         return may
 
     def _send(self, node: NodeId, directory: str) -> None:
+        node = spelled_node(node)
         fields = [("XX", TX), ("Node", str(node)), ("Dir", directory)]
         try:
             there = set(self._desk.disk.listdir(directory))
@@ -74,10 +75,13 @@ class Sender:
             self._desk.fail("xfer-tx", f"{self._sent_to(node)}: directory {show(directory)}", fields, "open", error)
             return
         try:
-            with Batch(self._desk.disk, after=self._desk.spool.settle) as batch:
+            with Batch(self._desk.disk, after=self._desk.settle, drafts_max=GROUP_MAX) as batch:
                 for entry in self._desk.spool.entries(node, TX):
-                    if entry.nice <= self._desk.rules.nice and str(entry.name) not in there:
-                        self._send_one(_Departure(node, directory, entry, self._sent_to(node)), there, batch)
+                    if entry.nice > self._desk.rules.nice:
+                        continue
+                    departure = _Departure(node, directory, entry, self._sent_to(node))
+                    if departure.name not in there:
+                        self._send_one(departure, there, batch)
         except OSError as error:
             self._desk.fail("xfer-tx", f"{self._sent_to(node)}: committing", fields, "sync", error)
 
@@ -98,15 +102,16 @@ class Sender:
                 self._desk.disk.unlink(f"{departure.directory}/{departure.leftover}")
             if not self._desk.rules.keep:
                 self._desk.spool.finish(departure.node, TX, departure.packet, settle=False)
-            self._desk.log.event("xfer-tx", departure.message, departure.fields)
+            self._desk.done("xfer-tx", departure.message, departure.fields)
 
-        batch.add(draft, departure.directory, departure.packet, sent)
+        batch.add(draft, departure.directory, departure.name, sent)
 
     def _copy_out(self, departure: _Departure) -> Draft:
         with self._desk.spool.open(departure.node, TX, departure.packet) as file:
             draft = Draft(self._desk.disk, departure.directory, prefix=DRAFT_PREFIX, hashed=False).open()
             try:
-                copy_rest(file, draft, b"", self._desk.watch("Tx", str(departure.packet), departure.size))
+                start = read_start(file, departure.size)
+                copy_rest(file, draft, start, departure.size, self._desk.watch("Tx", departure.name, departure.size))
                 draft.flush()
             except BaseException:
                 draft.discard()
@@ -120,13 +125,14 @@ class Sender:
 class _Departure:
     """A packet on its way to the medium, and the words for it."""
 
-    __slots__ = ("directory", "fields", "leftover", "message", "node", "packet", "size")
+    __slots__ = ("directory", "fields", "leftover", "message", "name", "node", "packet", "size")
 
     def __init__(self, node: NodeId, directory: str, entry: Entry, message: str) -> None:
         self.node = node
         self.directory = directory
-        self.packet = entry.name
+        self.packet = spelled(entry.name)
+        self.name = self.packet.text
         self.size = entry.size
-        self.leftover = f"{entry.name}{PART}"
-        self.fields = [("XX", TX), ("Node", str(node)), ("Pkt", str(entry.name)), ("Size", str(entry.size))]
-        self.message = f"{message}: {entry.name} ({human_size(entry.size)})"
+        self.leftover = f"{self.name}{PART}"
+        self.fields = [("XX", TX), ("Node", str(node)), ("Pkt", self.name), ("Size", str(entry.size))]
+        self.message = f"{message}: {self.name} ({human_size(entry.size)})"

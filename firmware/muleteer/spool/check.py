@@ -54,6 +54,23 @@ def promote(spool: Spool, node: NodeId, name: PacketName, show: Callable[[int], 
             actual = hash_of(file, show)
             if actual != name:
                 raise NameMismatch(actual=actual, name=name)
-            file.fsync()  # the download synced it; should that have been another program, this one did not
+            try:
+                file.fsync()  # the download synced it; should that have been another program, this one did not
+            except OSError:
+                _copy(spool, node, name, file)  # nothing would tell the next attempt that these bytes are not durable
+                spool.disk.unlink(f"{final}{NOCK}")
+                return
         spool.disk.rename(f"{final}{NOCK}", final)
         spool.disk.fsync_dir(spool.layout.way(node, RX))
+
+
+def _copy(spool: Spool, node: NodeId, name: PacketName, file: DiskFile) -> None:
+    """Commit a copy of an open file as a packet, hashed anew."""
+    file.seek(0)
+    with spool.draft() as draft:
+        while count := file.read_into(buffer := draft.take()):
+            draft.give(buffer[:count])
+        actual = draft.finish_writing()
+        if actual != name:
+            raise NameMismatch(actual=actual, name=name)
+        spool.commit(draft, node, RX)

@@ -27,7 +27,7 @@ import errno
 
 from muleteer.formats.mth import MthHasher
 from muleteer.spool.disk import ensure_dir
-from muleteer.spool.layout import DRAFT_PREFIX
+from muleteer.spool.layout import DRAFT_PREFIX, HEAD_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ BUFFER_SIZE = 172 + 4 * 131088
 THREAD_BYTES = 1 << 20
 WRITEBACK_BYTES = 8 << 20
 POOLED_MAX = 2
-HEAD_SIZE = 172
 _TRIES = 100
 
 

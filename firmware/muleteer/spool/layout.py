@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 RX, TX, TOSS = "rx", "tx", "toss"
 PART, NOCK = ".part", ".nock"
+HEAD_SIZE = 172
+"""Bytes of a packet's header, which ``hdr/`` holds a copy of."""
+
 DRAFT_PREFIX, DELIVERY_PREFIX, STICK_PREFIX = "nncp", "nncpfile", "nncpxfer"
 
 

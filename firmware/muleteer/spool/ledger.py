@@ -161,10 +161,21 @@ class Ledger:
             with self._disk.append(self._path) as file:
                 torn = file.size() > self._offset
                 file.write((b"\n" if torn else b"") + b"".join(lines))
-                file.fsync()
+                self._sync(file)
             self._read()
             if self._lines > 2 * len(self._copies) + _HISTORY_MAX or len(self._copies) > PACKETS_MAX:
                 self._rewrite()
+
+    def _sync(self, file: DiskFile) -> None:
+        """Sync what was appended; if that fails, throw the file away and write anew what was known before."""
+        try:
+            file.fsync()
+        except OSError as error:
+            try:
+                self._rewrite()
+            except OSError:  # the disk refuses this, too: its first error is what counts
+                raise error from None
+            raise
 
     def _lock(self) -> Lock:
         ensure_dir(self._disk, self._path.rpartition("/")[0])

@@ -33,6 +33,11 @@ class Logbook:
         """Append one record, stamped now; ``err`` marks it as an error. Raises SpoolError."""
         self.append(self.compose(who, message, fields, err))
 
+    def events(self, those: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
+        """Append what happened together (who, message, fields) by one write. Raises SpoolError."""
+        if those:
+            self.append(b"".join([self.compose(who, message, fields) for who, message, fields in those]))
+
     def compose(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> bytes:
         """Return one record, stamped now, in the reference's order of fields."""
         error = [] if err is None else [("Err", err)]

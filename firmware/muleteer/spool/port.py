@@ -11,7 +11,7 @@ House rules:
 2. Nothing follows a symbolic link in the last part of a path unless asked, and nothing waits: a FIFO, a device or a
    directory where a file should be is an error, not a hang.
 3. ``fsync`` that failed is never tried again on the same file: the kernel may have dropped the pages and would report
-   success. The file is thrown away.
+   success. The file is thrown away. So it is with ``fsync_dir``: names that were to become durable are taken back.
 
 Types only: import it under ``TYPE_CHECKING``. The real disk is :class:`muleteer.spool.disk.RealDisk`.
 """

@@ -15,16 +15,16 @@ from muleteer.errors import SpoolLocked, SpoolMissing
 from muleteer.formats.ids import NodeId, PacketName, is_packet_name
 from muleteer.formats.magic import ENVELOPE
 from muleteer.record import record
-from muleteer.spool.batch import Batch
 from muleteer.spool.disk import ensure_dir
-from muleteer.spool.draft import HEAD_SIZE, Draft
 from muleteer.spool.guard import GuardedFile, SpoolGuard
-from muleteer.spool.layout import NOCK, PART, RX, Layout
+from muleteer.spool.layout import HEAD_SIZE, NOCK, PART, RX, Layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from muleteer.spool.batch import Batch
+    from muleteer.spool.draft import Draft
     from muleteer.spool.port import Disk, DiskFile, Lock
 
 # Magic, then the niceness as a 4-byte number whose upper three bytes must be zero: what every packet begins with.
@@ -71,10 +71,14 @@ class Spool:
 
     def draft(self, *, hashed: bool = True) -> Draft:
         """Begin a packet: return an open draft in SPOOL/tmp."""
+        from muleteer.spool.draft import Draft  # noqa: PLC0415 - with blake3 behind it (over 1 ms); looking needs none
+
         return Draft(self.disk, self.layout.tmp, guard=self.guard, hashed=hashed, pool=self._buffers).open()
 
     def batch(self) -> Batch:
         """Begin a group commit; give it to :meth:`commit`."""
+        from muleteer.spool.batch import Batch  # noqa: PLC0415 - see above
+
         return Batch(self.disk, self.guard, after=self.settle)
 
     def commit(
@@ -126,19 +130,15 @@ class Spool:
         if settle:
             self.settle()
 
-    def mark_seen(self, node: NodeId, name: PacketName) -> None:
-        """Mark a packet as delivered although it still waits here: its source cannot be removed and will come again.
+    def settle(self) -> None:
+        """Make removals durable, marks before them; a batch does it at the end of each commit.
 
-        Durable at the next :meth:`settle`.
+        If it fails, a power cut may undo removals: those packets are delivered, or sent, again.
         """
         with self.guard:
-            self._mark_seen(node, name)
-
-    def settle(self) -> None:
-        """Make removals durable; a batch does it at the end of each commit."""
-        with self.guard:
             while self._unsettled:
-                directory, _ = self._unsettled.popitem()  # one at a time: rounds in other threads add to it
+                directory = list(self._unsettled)[0]  # noqa: RUF015 - at once: rounds in other threads add to it
+                self._unsettled.pop(directory, None)
                 try:
                     self.disk.fsync_dir(directory)
                 except FileNotFoundError:
@@ -242,6 +242,8 @@ class Spool:
     def _write_header(self, node: NodeId, way: str, name: PacketName, head: bytes) -> None:
         """Copy the header to hdr/ for the reference's listings; a cache, so neither synced nor missed on failure."""
         directory = self.layout.headers(node, way)
+        from muleteer.spool.draft import Draft  # noqa: PLC0415 - see above
+
         with Draft(self.disk, self.layout.tmp, hashed=False) as draft:
             try:
                 draft.open()
@@ -276,16 +278,20 @@ class Spool:
                 raise
 
     def _suffixed(self, node: NodeId, suffix: str) -> list[tuple[PacketName, int]]:
+        directory = self.layout.way(node, RX)
+        found = []
         with self.guard:
             try:
-                names = sorted(self.disk.scandir(self.layout.way(node, RX)), key=lambda entry: entry.name)
+                names = sorted(name for name in self.disk.listdir(directory) if name.endswith(suffix))
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        found = []
-        for entry in names:
-            stem = entry.name.removesuffix(suffix)
-            if stem != entry.name and entry.is_file and is_packet_name(stem):
-                found.append((PacketName.parse(stem), entry.size))
+            for name in names:  # few: looking at each file, as a scandir would, takes as long as a whole listing
+                stem = name.removesuffix(suffix)
+                try:
+                    if is_packet_name(stem) and (entry := self.disk.stat(f"{directory}/{name}")).is_file:
+                        found.append((PacketName.parse(stem), entry.size))
+                except FileNotFoundError:
+                    continue
         return found
 
 

@@ -5,12 +5,19 @@
 disk. Besides, it
 
 * records every change in :attr:`FakeDisk.journal`, from which :mod:`.crash` builds what may survive a cut;
-* counts every verb in :attr:`FakeDisk.trace`, and fails the n-th one on request (:meth:`FakeDisk.fail`);
+* counts every verb that may fail in :attr:`FakeDisk.trace`, and fails the n-th one on request (:meth:`FakeDisk.fail`),
+  or takes a volume away before it (:meth:`FakeDisk.pull`);
+* tells everything that was asked of it in :attr:`FakeDisk.story`, hints and released locks included: for rules about
+  the order of steps (:mod:`.rituals`);
 * holds several volumes of two personalities: JOURNALLED keeps changes of names in order and has hard links (ext4);
   FAT promises no order before an fsync and has neither hard nor symbolic links (what a stick is).
 
-A file's bytes survive for certain once it was synced, a name once its directory was. An fsync that failed drops the
-bytes for good: a later one that succeeds does not bring them back (as Linux does).
+A file's bytes survive for certain once it was synced, a name once its directory was. As with Linux, an fsync that
+failed tells it once, and what it should have made durable may be gone: a later one that succeeds makes only that
+durable which was written, or named, after the failure.
+
+Files named in :attr:`FakeDisk.lies` are written to a medium that keeps nothing: they read well until the cache is
+dropped, and as zeros from then on.
 """
 
 from __future__ import annotations
@@ -19,20 +26,22 @@ import dataclasses
 import errno
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from muleteer.spool.disk import DIRECTORY, FILE, LINK, OTHER
-from muleteer.testing.disk_tree import FAT, Inode, Mark, Synced, Tree, Volume, Written
+from muleteer.testing.disk_file import FakeFile, FakeLock
+from muleteer.testing.disk_tree import FAT, Inode, Mark, Synced, Tree, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from muleteer.spool.disk import DirEntry
-    from muleteer.spool.port import Buffer
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+_FILE_VERBS = ("read", "write", "fsync", "size")
+
+
+class Call(NamedTuple):
     """One verb, as it was called: ``changes`` tells whether it would change the disk."""
 
     verb: str
@@ -48,110 +57,6 @@ class _Fault:
     under: str
 
 
-class FakeFile:
-    """An open file of a FakeDisk."""
-
-    def __init__(self, disk: FakeDisk, inode: int, path: str, *, position: int = 0) -> None:
-        self._disk = disk
-        self._inode = inode
-        self._path = path
-        self._position = position
-        self._open = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def read_into(self, view: memoryview) -> int:
-        """See the port."""
-        self._step("read")
-        found = self._disk.inodes[self._inode].data[self._position : self._position + len(view)]
-        view[: len(found)] = found
-        self._position += len(found)
-        return len(found)
-
-    def write(self, data: Buffer) -> None:
-        """See the port. A write that fails has written the first half."""
-        raw = bytes(data)
-        try:
-            self._step("write", changes=True)
-            self._disk.claim(self._inode, len(raw), self._path)
-        except OSError as error:
-            if error.errno != errno.EROFS:
-                self._put(raw[: len(raw) // 2])
-            raise
-        self._put(raw)
-
-    def fsync(self) -> None:
-        """See the port."""
-        try:
-            self._step("fsync", changes=True)
-        except OSError:
-            self._disk.journal.append(Synced(f"failed fsync {self._path}", self._inode, lost=True))
-            raise
-        self._disk.journal.append(Synced(f"fsync {self._path}", self._inode))
-
-    def drop_cache(self, offset: int = 0, length: int = 0) -> None:
-        """See the port."""
-
-    def try_lock(self) -> bool:
-        """See the port."""
-        return self._disk.flock(self._inode, self)
-
-    def size(self) -> int:
-        """See the port."""
-        self._step("size")
-        return len(self._disk.inodes[self._inode].data)
-
-    def names(self) -> int:
-        """See the port."""
-        return self._disk.inodes[self._inode].names
-
-    def seek(self, position: int) -> None:
-        """See the port."""
-        self._position = position
-
-    def fileno(self) -> int:
-        """See the port."""
-        raise OSError(errno.ENOTTY, "a fake file has no descriptor", self._path)
-
-    def close(self) -> None:
-        """See the port."""
-        self._open = False
-        self._disk.unflock(self)
-
-    def _step(self, verb: str, *, changes: bool = False) -> None:
-        if not self._open:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
-        self._disk.step(verb, self._path, self._inode, changes=changes)
-
-    def _put(self, raw: bytes) -> None:
-        inode = self._disk.inodes[self._inode]
-        inode.data[self._position : self._position + len(raw)] = raw
-        inode.mtime = self._disk.now
-        self._disk.journal.append(Written(f"write {self._path}", self._inode, self._position, raw))
-        self._position += len(raw)
-
-
-class FakeLock:
-    """A held flock of a FakeDisk."""
-
-    def __init__(self, disk: FakeDisk) -> None:
-        self._disk = disk
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """See the port."""
-        self._disk.unflock(self)
-
-
 class FakeDisk(Tree):
     """A disk in memory. ``volumes`` maps mount points (made at once) to file systems; "/" is JOURNALLED by default.
 
@@ -162,9 +67,12 @@ class FakeDisk(Tree):
         super().__init__(volumes)
         self.held: set[str] = set()
         self.trace: list[Call] = []
+        self.story: list[Call] = []
+        self.lies: set[str] = set()
         self.base: dict[int, Inode] = {}
         self._flocks: dict[int, object] = {}
         self._fault: _Fault | None = None
+        self._pull: tuple[int, str] | None = None
         self._serial = 0
         self.settle()
 
@@ -175,6 +83,7 @@ class FakeDisk(Tree):
         self.base = {number: inode.copy() for number, inode in self.inodes.items()}
         self.journal.clear()
         self.trace.clear()
+        self.story.clear()
 
     def mark(self, text: str) -> None:
         """Note in the journal that the flow has promised something; a checker asks what was promised before the cut."""
@@ -190,6 +99,20 @@ class FakeDisk(Tree):
     def heal(self) -> None:
         """End what :meth:`fail` began."""
         self._fault = None
+
+    def pull(self, at: int, mount: str) -> None:
+        """Unplug a volume before the verb with index ``at``: its mount point vanishes, its open files fail."""
+        self._pull = (at, mount)
+
+    def restart(self) -> None:
+        """Let the program end, with its locks, and another begin; the machine goes on with its caches and doubts."""
+        self._flocks.clear()
+
+    def __deepcopy__(self, _memo: object) -> FakeDisk:
+        """Return a disk with the same on it, all of it settled, for another flow; quickly."""
+        disk = self.reborn({number: inode.copy() for number, inode in self.inodes.items()})
+        disk.settle()
+        return disk
 
     def reborn(self, inodes: dict[int, Inode]) -> FakeDisk:
         """Return this machine's disk after a restart that found ``inodes``: no locks, no open files, serials anew."""
@@ -307,8 +230,12 @@ class FakeDisk(Tree):
     def fsync_dir(self, path: str) -> None:
         """See the port."""
         inode = self.find(path, follow=True)
-        self.step("fsync_dir", path, inode, changes=True)
         self.directory(inode, path)
+        try:
+            self.step("fsync_dir", path, inode, changes=True)
+        except OSError:
+            self.journal.append(Synced(f"failed fsync_dir {path}", inode, lost=True))
+            raise
         self.journal.append(Synced(f"fsync_dir {path}", inode))
 
     def listdir(self, path: str) -> list[str]:
@@ -354,7 +281,7 @@ class FakeDisk(Tree):
         self.step("lock", path, parent, changes=True)
         if inode is None:
             inode = self.add(f"create {path}", parent, name, FILE)
-        held = FakeLock(self)
+        held = FakeLock(self, path)
         if not self.flock(inode, held):
             if wait:
                 raise RuntimeError(f"deadlock: {path} is held by this program")
@@ -375,7 +302,10 @@ class FakeDisk(Tree):
     def step(self, verb: str, path: str, inode: int, *, changes: bool = False) -> None:
         """Count a verb; raise what :meth:`fail` asked for, or EROFS on a volume that is read-only."""
         index = len(self.trace)
-        self.trace.append(Call(verb, path, changes))
+        call = Call(verb, path, changes)
+        self.trace.append(call)
+        self.story.append(call)
+        self._lose_volume(index, call, inode)
         fault = self._fault
         if fault and (index == fault.at or (fault.sticky and index > fault.at)) and path.startswith(fault.under):
             selective = fault.sticky and fault.code in (errno.EROFS, errno.ENOSPC)
@@ -383,6 +313,16 @@ class FakeDisk(Tree):
                 raise OSError(fault.code, os.strerror(fault.code), path)
         if changes and self.volumes[self.inodes[inode].volume].read_only:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    def tell(self, verb: str, path: str) -> None:
+        """Note in the story what cannot fail."""
+        self.story.append(Call(verb, path, changes=False))
+
+    def forget(self, inode: int, path: str) -> None:
+        """Drop a file's cache; what has not been synced stays in it."""
+        found = self.inodes[inode]
+        if path.rpartition("/")[2] in self.lies and not found.dirty:
+            found.data[:] = bytes(len(found.data))
 
     def claim(self, inode: int, size: int, path: str) -> None:
         """Raise ENOSPC unless ``size`` more bytes fit on the volume."""
@@ -393,6 +333,20 @@ class FakeDisk(Tree):
         """Give the flock of an inode to ``owner``; False when another has it."""
         return self._flocks.setdefault(inode, owner) is owner
 
-    def unflock(self, owner: object) -> None:
-        """Take back what ``owner`` has locked."""
+    def unflock(self, owner: object) -> bool:
+        """Take back what ``owner`` has locked; False if that is nothing."""
+        before = len(self._flocks)
         self._flocks = {inode: other for inode, other in self._flocks.items() if other is not owner}
+        return len(self._flocks) < before
+
+    def _lose_volume(self, index: int, call: Call, inode: int) -> None:
+        """Do what :meth:`pull` asked for; from then on no path leads to the volume, and no open file answers."""
+        if self._pull is None or index < self._pull[0]:
+            return
+        mount = self._pull[1]
+        parent, name, there = self.resolve(mount)
+        if there is not None and self.inodes[there].volume == mount:
+            self.link(parent, name, None)
+        if self.inodes[inode].volume == mount:
+            code = errno.ENODEV if call.verb in _FILE_VERBS else errno.ENOENT
+            raise OSError(code, os.strerror(code), call.path)

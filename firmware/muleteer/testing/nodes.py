@@ -14,12 +14,13 @@ from muleteer.spool.disk import RealDisk, read_whole
 from muleteer.spool.layout import RX, TX
 from muleteer.spool.spool import Spool
 from muleteer.tossing.submit import Submitter
-from muleteer.tossing.tosser import Tosser, TossOptions
+from muleteer.tossing.terms import TossOptions
+from muleteer.tossing.tosser import Tosser
 
 if TYPE_CHECKING:
     from muleteer.config.model import Config, Neighbour
     from muleteer.spool.port import Disk
-    from muleteer.tossing.tosser import TossReport
+    from muleteer.tossing.terms import TossReport
 
 WHOLE = 1 << 30
 
@@ -41,20 +42,24 @@ class Event:
 class MemoryLog:
     """A log that a test can look at."""
 
-    events: list[Event] = field(default_factory=list)
+    heard: list[Event] = field(default_factory=list)
 
     def event(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> None:
         """Keep one event."""
-        self.events.append(Event(who, message, fields, err))
+        self.heard.append(Event(who, message, fields, err))
+
+    def events(self, those: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
+        """Keep what happened together."""
+        self.heard += [Event(who, message, fields, None) for who, message, fields in those]
 
     @property
     def whos(self) -> list[str]:
         """What happened, in order."""
-        return [event.who for event in self.events]
+        return [event.who for event in self.heard]
 
     def only(self, who: str) -> Event:
         """Return the one event of that kind."""
-        (event,) = [event for event in self.events if event.who == who]
+        (event,) = [event for event in self.heard if event.who == who]
         return event
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from muleteer.formats.ids import is_packet_name
 from muleteer.formats.mth import mth
-from muleteer.spool.draft import HEAD_SIZE
-from muleteer.spool.layout import DELIVERY_PREFIX
+from muleteer.spool.layout import DELIVERY_PREFIX, HEAD_SIZE
 from muleteer.spool.sweep import is_draft_name
 
 if TYPE_CHECKING:

@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from muleteer.carriers.stick import Round
 from muleteer.carriers.stick_plan import StickAllowance, StickTraits
+from muleteer.config.model import Config, Neighbour, Notify, OwnKeys
 from muleteer.formats.mth import mth
 from muleteer.formats.niceness import NORMAL
+from muleteer.spool.aside import Aside
 from muleteer.spool.disk import RealDisk, ensure_dir
 from muleteer.spool.ledger import Ledger
 from muleteer.spool.spool import Spool
 from muleteer.spool.sweep import sweep
 from muleteer.testing.disk import FakeDisk
 from muleteer.testing.disk_tree import FAT, Volume
+from muleteer.testing.nodes import MemoryLog
 from muleteer.testing.packets import Person, seal
+from muleteer.tossing.terms import TossOptions
+from muleteer.tossing.tosser import Tosser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +38,9 @@ if TYPE_CHECKING:
     from muleteer.formats.ids import NodeId, PacketName
     from muleteer.spool.disk import DirEntry, RealFile
     from muleteer.spool.port import Buffer, Disk
+    from muleteer.tossing.terms import TossReport
 
-SPOOL, STICK = "/spool", "/stick"
+SPOOL, STICK, INCOMING = "/spool", "/stick", "/incoming"
 HOME, CABIN, FARM, STRANGER = map(Person.named, ("home", "cabin", "farm", "stranger"))
 TINY = StickTraits(cluster=512)  # a file system in memory has no clusters; the reserve shall not eat a small one
 
@@ -150,14 +156,70 @@ class StickScene:
         scene.acks, scene.known = [], self.known
         return scene
 
+    def toss(self, *, seen: bool) -> TossReport:
+        """Toss what waits, by the real tosser; files land in `INCOMING`."""
+        log = MemoryLog()
+        return Tosser(_config(self.spool_root), self.spool, Aside(self.spool), log, TossOptions(seen=seen)).toss(
+            self.disk.now
+        )
+
+    def delivered(self) -> set[bytes]:
+        """Return the contents of all files that were delivered."""
+        image = self.disk.image()
+        return {data for path, data in image.items() if path.startswith(f"{INCOMING}/") and isinstance(data, bytes)}
+
     def start_up(self) -> None:
         """Do what a box does when it starts: sweep the spool."""
-        sweep(self.spool, now=self.disk.now, uptime=0)
+        sweep(self.spool, now=self.disk.now, uptime=0, incoming=[INCOMING])
 
     def _exists(self, packet: bytes) -> PacketName:
         name = mth(packet)
         self.known[name] = packet
         return name
+
+
+def _config(spool: str) -> Config:
+    """Return the configuration of home."""
+    neighbours = {
+        person.id: Neighbour(
+            name=person.name,
+            id=person.id,
+            exchpub=person.exchange.public,
+            signpub=person.sign.public,
+            noisepub=None,
+            incoming=INCOMING,
+            exec={},
+            freq=None,
+            via=(),
+            addrs={},
+            rxrate=0,
+            txrate=0,
+            onlinedeadline=None,
+            maxonlinetime=0,
+            calls=(),
+        )
+        for person in (HOME, CABIN, FARM)
+    }
+    own = OwnKeys(
+        HOME.id, HOME.exchange.public, HOME.exchange.private, HOME.sign.public, HOME.sign.private, bytes(32), bytes(32)
+    )
+    return Config(
+        path="/nncp.hjson",
+        spool=spool,
+        log="/log",
+        umask=None,
+        noprogress=True,
+        nohdr=False,
+        own=own,
+        neighbours=neighbours,
+        aliases={"self": HOME.id} | {entry.name: entry.id for entry in neighbours.values()},
+        notify=Notify(None, None, {}),
+        areas={},
+        area_aliases={},
+        mcd_listen=(),
+        mcd_send={},
+        yggdrasil_aliases={},
+    )
 
 
 @dataclass(slots=True)
