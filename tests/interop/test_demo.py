@@ -26,20 +26,21 @@ def short_path():
 def test_demo_delivers_everything_with_the_real_peer(short_path):
     assert go_commands(), "Debian's nncp is not installed"
     env = {**os.environ, "TMPDIR": str(short_path)}
-    argv = [sys.executable, "-m", "muleteer.cli.main", "demo", "--plain", "--keep"]
+    kept = short_path / "frames"
+    argv = [sys.executable, "-m", "muleteer.cli.main", "demo", "--plain", "--keep", "--frames", str(kept)]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MISSING" not in done.stdout
     assert "the real Go NNCP" in done.stdout
-    (world,) = short_path.iterdir()
-    frames = list(world.glob("*/frames/*.png"))
-    assert {frame.parent.parent.name for frame in frames} == {"home", "cabin"}
+    assert list(short_path.glob("muleteer-demo-*/home/spool"))
+    frames = list(kept.glob("*/*.png"))
+    assert {frame.parent.name for frame in frames} == {"home", "cabin"}
     assert any("safe" in frame.name for frame in frames)
 
 
-def test_demo_leaves_nothing_behind(short_path):
+def test_demo_leaves_the_frames_and_nothing_else(short_path):
     env = {**os.environ, "TMPDIR": str(short_path)}
     argv = [sys.executable, "-m", "muleteer.cli.main", "demo", "--plain"]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(short_path.iterdir()) == []
+    assert [path.name for path in short_path.iterdir()] == ["muleteer-demo-frames"]

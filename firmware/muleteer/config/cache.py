@@ -6,7 +6,8 @@ A cold load costs some 15 ms, three times a whole command of the Go peer; a reme
 What is remembered holds the node's private keys, and `marshal` must never read what a stranger wrote. Hence:
 
 1. Only directories that are ours alone (owner = effective user, mode 0700, no symbolic link) in a file system that
-   lives in RAM (tmpfs, ramfs): the keys reach no flash card, a power cut forgets them. Elsewhere: no cache, silently.
+   lives in RAM (tmpfs, ramfs): a power cut forgets the keys. (Swap may take them to a disk, as it may take the memory
+   of any process that holds them; our image has none.) Elsewhere: no cache, silently.
 2. Only regular files of ours, mode 0600, opened without following links, with the length they claim and the right key.
    They are renamed into place when whole; a checksum would cost more (importing binascii: 0.4 ms) than all the rest.
 3. The key holds everything that tells that nothing changed: the configuration's path, device, inode, size, mtime, ctime
