@@ -240,6 +240,12 @@ class SpoolLocked(SpoolError):
     exit_code = 43
 
 
+class LogError(SpoolError):
+    """The log {path} cannot be written: {problem}; the mail goes on. Correct `log` in the configuration, or make room."""
+
+    exit_code = 44
+
+
 # ---------------------------------------------------------------------------------------------- the owner
 
 

@@ -226,7 +226,6 @@ def test_mail_server(both, sender, receiver):
         ("bob:src", "dst", "ignored"),
         ("bob:a/../b/c", "d/../e"),
         ("bob:a/b/c",),
-        ("bob:",),
         ("bob:..",),
         ("bob:x:y",),
         (f"{BOB}:src",),

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from muleteer.errors import SpoolError, UsageError
+from muleteer.errors import LogError, SpoolError, UsageError
 from muleteer.formats.ids import NodeId
 from muleteer.formats.mth import mth
 from muleteer.formats.recfile import parse_records
@@ -308,12 +308,12 @@ def test_a_log_may_be_a_descriptor(tmp_path):
 
 
 def test_a_log_that_cannot_be_written_says_so(tmp_path):
-    with pytest.raises(SpoolError, match="No such file"):
+    with pytest.raises(LogError, match=r"The log .*/none/log cannot be written: no such file"):
         Logbook(str(tmp_path / "none" / "log"), RealDisk(), lambda: NOON).event("tx", "hello", [])
 
 
 def test_a_directory_is_no_log(tmp_path):
     log = pathlib.Path(tmp_path / "log")
     log.mkdir()
-    with pytest.raises(SpoolError, match="directory"):
+    with pytest.raises(LogError, match="directory"):
         Logbook(str(log), RealDisk(), lambda: NOON).event("tx", "hello", [])

@@ -144,8 +144,7 @@ def test_a_file_for_nobody_is_refused(bob):
         (b"/etc/passwd", "rx-non-rel"),
         (b"", "rx-traversal"),
         (b".", "rx-traversal"),
-        (b"a\x1b[2Jb", "rx-traversal"),
-        (b"a\nb", "rx-traversal"),
+        (b"a\0b", "rx-traversal"),
         (b"../incoming2/x", "rx-traversal"),
     ],
 )

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import time
 
 import pytest
 import zstandard
@@ -213,6 +214,20 @@ def test_a_handle_finds_the_file_that_came_before_it(alice, bob, tmp_path):
 def test_run_is_not_stopped_by_a_background_child():
     outcome = run(["sh", "-c", "echo begun; sleep 60 & exit 0"], HERE)
     assert (outcome.problem, outcome.output) == ("", b"begun\n")
+
+
+def test_each_program_cost_a_tenth_of_a_second():
+    """Its end was looked for ten times a second once it had closed its output."""
+    begun = time.monotonic()
+    for _ in range(20):
+        assert run(["true"], HERE, lambda feed: feed(b"x")).problem == ""
+    assert time.monotonic() - begun < 20 * 0.1
+
+
+def test_run_does_without_a_descriptor_of_the_process(monkeypatch):
+    monkeypatch.delattr("os.pidfd_open")
+    assert run(["sh", "-c", "exec >&- 2>&-; exit 5"], HERE).problem == "exit status 5"
+    assert run(["sleep", "60"], HERE, seconds=0.2).problem.startswith("killed after 0.2 s")
 
 
 def test_run_hears_a_program_that_closes_its_output_early():

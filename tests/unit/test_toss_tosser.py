@@ -216,6 +216,7 @@ def test_stop_is_asked_between_packets(bob, incoming):
 
 
 def test_groups_are_committed_with_few_syncs(bob, incoming, monkeypatch):
+    monkeypatch.setattr("muleteer.tossing.group.GROUP_MAX", 64)
     synced = []
     monkeypatch.setattr(bob.disk, "fsync_dir", synced.append)
     for number in range(130):
@@ -228,6 +229,7 @@ def test_groups_are_committed_with_few_syncs(bob, incoming, monkeypatch):
 @pytest.mark.parametrize("count", [1, 10, 200])
 def test_a_failing_group_blames_only_the_guilty(bob, incoming, monkeypatch, count):
     """With 200 packets some groups are committed in a thread."""
+    monkeypatch.setattr("muleteer.tossing.group.GROUP_MAX", 64)
     guilty = count // 2
     for number in range(count):
         bob.receive(file_packet(b"%d" % number), "alice")

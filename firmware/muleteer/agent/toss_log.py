@@ -23,7 +23,16 @@ class TossLog:
 
     def event(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> None:
         """Take one event; the agent's log names the packet and the neighbour's id."""
+        self._tell(message, fields, err)
+        self._logbook.event(who, message, fields, err)
+
+    def events(self, those: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
+        """Take what happened together (who, message, fields), by one write to the log file."""
+        for _, message, fields in those:
+            self._tell(message, fields, None)
+        self._logbook.events(those)
+
+    def _tell(self, message: str, fields: list[tuple[str, str]], err: str | None) -> None:
         keys = dict(reversed(fields))  # of two packets in one record, the first is the one it is about
         tell = self._journal.event if err is None else self._journal.alarm
         tell(message, packet=keys.get("Pkt"), neighbour=keys.get("Node"), problem=err)
-        self._logbook.event(who, message, fields, err)

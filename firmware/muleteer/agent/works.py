@@ -16,7 +16,8 @@ from muleteer.agent.trouble import problem_of
 from muleteer.errors import MuleteerError, SpoolError
 from muleteer.hotplug.mounts import Mounts
 from muleteer.spool.aside import Aside
-from muleteer.tossing.tosser import Tosser, TossOptions
+from muleteer.tossing.terms import TossOptions
+from muleteer.tossing.tosser import Tosser
 
 if TYPE_CHECKING:
     import threading
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from muleteer.agent.events import RoundEnded, RoundErrand, TossErrand
     from muleteer.agent.journal import Journal
     from muleteer.agent.runner import ProgressSlot
-    from muleteer.tossing.tosser import TossReport
+    from muleteer.tossing.terms import TossReport
 
 REST_FACTOR = 20.0  # a survey may take 5 % of one core, however large the spool is
 REST_SECONDS_MIN = 0.05  # below that a survey costs nothing worth saving

@@ -11,6 +11,7 @@ import sys
 
 from muleteer import __version__
 from muleteer.cli.flags import SWITCH, BadFlag, Flag, parse
+from muleteer.cli.nncp_say import claim_streams, end_output, line, remark
 from muleteer.errors import MuleteerError
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     name = argv[0].rpartition("/")[2]
     module = COMMANDS.get(name)
     if module is None:
-        sys.stderr.write(f"muleteer: {name} is none of {', '.join(COMMANDS)}\n")
+        remark(f"muleteer: {name} is none of {', '.join(COMMANDS)}\n")
         return 1
     command = _load(module)
     table = (*command.FLAGS, *EVERYWHERE)
@@ -81,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (MuleteerError, OSError) as error:
-        sys.stderr.write(f"{name}: {error if isinstance(error, MuleteerError) else _os_sentence(error)}\n")
+        remark(f"{name}: {error if isinstance(error, MuleteerError) else _os_sentence(error)}\n")
     return 1
 
 
@@ -91,11 +92,16 @@ def start(argv: Sequence[str]) -> NoReturn:
     import posix
 
     gc.set_threshold(_GARBAGE_AFTER)
+    claim_streams()
     try:
         status = main(argv)
-        sys.stdout.flush()
+        if status == 0:
+            end_output(argv[0].rpartition("/")[2])
     except (KeyboardInterrupt, BrokenPipeError) as problem:
         status = _die_of(problem)
+    except Exception:  # noqa: BLE001 - a bug: its trace is for us, its exit status for the caller
+        sys.excepthook(*sys.exc_info())
+        status = 1
     posix._exit(status)  # noqa: SLF001 - its public name is os._exit
 
 
@@ -113,16 +119,16 @@ def _about(given: Given) -> int:
     if given.on("warranty"):
         from muleteer.cli.nncp_usage import WARRANTY
 
-        print(WARRANTY)
+        line(WARRANTY)
     else:
-        print(f"Muleteer {__version__} (in place of NNCP 8)")
+        line(f"Muleteer {__version__} (in place of NNCP 8)")
     return 0
 
 
 def _show_usage(name: str, command: Command, table: Sequence[Flag], problem: str) -> int:
     from muleteer.cli.nncp_usage import usage
 
-    sys.stderr.write((f"{problem}\n" if problem else "") + usage(name, command.SUMMARY, table))
+    remark((f"{problem}\n" if problem else "") + usage(name, command.SUMMARY, table))
     return 2
 
 

@@ -50,12 +50,15 @@ def run(given: Given) -> int:
     setting = load_setting(given)
     setting.require_keys()
     nodes = [setting.find(name, "-node").id for name in names] or [node for node, _ in setting.chosen("")]
-    if packet:
-        made = [(nodes[0], _acknowledge_one(setting, nodes[0], PacketName.parse(packet), nice, given))]
-    else:
-        made = _acknowledge_all(setting, nodes, nice, given)
-    if out is not None:
-        out.write("".join([f"{node}/{name}\n" for node, name in made]).encode())
+    made: list[str] = []
+    try:
+        if packet:
+            made.append(f"{nodes[0]}/{_acknowledge_one(setting, nodes[0], PacketName.parse(packet), nice, given)}\n")
+        else:
+            _acknowledge_all(setting, nodes, nice, given, made)
+    finally:  # what is queued is named, whatever failed later
+        if out is not None:
+            out.write("".join(made).encode())
     return 0
 
 
@@ -65,7 +68,8 @@ def _acknowledge_one(setting: Setting, node: NodeId, packet: PacketName, nice: i
     return setting.submitter().ack(neighbour, nice, packet, minsize=minsize, via=setting.via())
 
 
-def _acknowledge_all(setting: Setting, nodes: list[NodeId], nice: int, given: Given) -> list[tuple[NodeId, PacketName]]:
+def _acknowledge_all(setting: Setting, nodes: list[NodeId], nice: int, given: Given, made: list[str]) -> None:
+    """Acknowledge all that waits; add to `made` what is queued for good."""
     from muleteer.tossing.acks import Acknowledger
 
     spool = setting.spool()
@@ -73,29 +77,33 @@ def _acknowledge_all(setting: Setting, nodes: list[NodeId], nice: int, given: Gi
     submitter = setting.submitter()
     acknowledger = Acknowledger(setting.config, spool, submitter, nice=nice, minsize=given.number("minsize") * KIB)
     via = None if given.on("all") else setting.via()  # the reference ignores -via with -all
-    made = []
     with spool.batch() as batch:
         for node in nodes:
             for entry in spool.entries(node, RX):
-                name = acknowledger.acknowledge(node, entry.name, via=via, batch=batch)
-                if name is not None:
-                    made.append((node, name))
-                elif _is_ack(setting, node, entry.name):
+                then = lambda name, node=node: made.append(f"{node}/{name}\n")  # noqa: E731
+                name = acknowledger.acknowledge(node, entry.name, via=via, batch=batch, then=then)
+                if name is None and _is_ack(setting, node, entry.name):
                     fields = [("Node", str(node)), ("Pkt", str(entry.name))]
                     words = f"ACKing {setting.config.neighbours[node].name}/{entry.name}: it is ACK, skipping"
                     report.event("ack-read-if-ack", words, fields)
-    return made
 
 
 def _is_ack(setting: Setting, node: NodeId, packet: PacketName) -> bool:
     """Tell whether a packet that gets no acknowledgement is one itself, which needs no worry."""
     from muleteer.crypto.keys import ExchangeKey
-    from muleteer.errors import PeerError
+    from muleteer.errors import PeerError, SpoolError
     from muleteer.formats.envelope import HEADER_SIZE, EnvelopeHeader, Opener
     from muleteer.formats.packet import ACK
 
     assert setting.config.own is not None  # noqa: S101 - require_keys
-    with setting.spool().open(node, RX, packet) as file:
+    spool = setting.spool()
+    try:
+        file = spool.open(node, RX, packet)
+    except SpoolError:
+        if spool.has(node, RX, packet):
+            raise
+        return False  # tossed meanwhile
+    with file:
         head = memoryview(bytearray(HEADER_SIZE))
         try:
             header = EnvelopeHeader.unpack(head[: file.read_into(head)])

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import sys
-
+from muleteer.cli.nncp_say import put
 from muleteer.cli.nncp_setting import CFG, load_setting
 
 TYPE_CHECKING = False
@@ -21,5 +20,5 @@ def run(given: Given) -> int:
     """Print it."""
     from muleteer.config.write import stripped_text
 
-    sys.stdout.write(stripped_text(load_setting(given).config))
+    put(stripped_text(load_setting(given).config))
     return 0

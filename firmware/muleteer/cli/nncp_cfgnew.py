@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from muleteer.cli.flags import SWITCH, TEXT, Flag
+from muleteer.cli.nncp_say import put
 from muleteer.errors import NotYetSupported
 
 TYPE_CHECKING = False
@@ -32,5 +31,5 @@ def run(given: Given) -> int:
     comments = not given.on("nocomments")
     area = given.text("area")
     text = new_area_text(area, comments=comments) if area else new_node_text(new_keys(), comments=comments)
-    sys.stdout.write(text)
+    put(text)
     return 0

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from muleteer.cli.flags import SWITCH, UINT, Flag
+from muleteer.cli.nncp_say import remark
 from muleteer.cli.nncp_setting import NODE, WORKING, load_setting
 from muleteer.errors import NameMismatch
 from muleteer.spool.check import is_sound, promote
@@ -72,7 +71,7 @@ class _Check:
                 promote(self._spool, node, name, self._setting.meter("check", str(name), size))
             except NameMismatch:
                 well = False
-                sys.stderr.write(f"nncp-check: {self._spool.path(node, RX, name)}{NOCK} checksum mismatch\n")
+                remark(f"nncp-check: {self._spool.path(node, RX, name)}{NOCK} checksum mismatch\n")
         return well
 
     def _complain(self, node: NodeId, way: str, name: PacketName, size: int) -> None:

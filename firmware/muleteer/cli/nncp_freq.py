@@ -17,7 +17,8 @@ SUMMARY = """ask a node for a file
 
 NAME [flags] NODE:SOURCE [DESTINATION]
 
-SOURCE is relative to `freq.path` there; DESTINATION, by default its last part, to `incoming` here."""
+SOURCE is relative to `freq.path` there (. is the whole of it); DESTINATION, by default its last part (NODE.tar if that
+is .), to `incoming` here. A directory comes as a tar archive."""
 FLAGS = (
     *WORKING,
     VIA,
@@ -38,6 +39,8 @@ def run(given: Given) -> int:
     setting = load_setting(given)
     setting.require_keys()
     node = setting.find(name, "NODE")
+    if target == ".":  # the reference would have it arrive beside `incoming`
+        target = f"{node.name}.tar"
     minsize = given.number("minsize") * KIB
     setting.submitter().freq(node, nice, replynice, source, target, minsize=minsize, via=setting.via())
     return 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import posix as os  # os itself takes 0.8 ms to import
 
 from muleteer.cli.flags import SWITCH, TEXT, UINT, Flag
+from muleteer.cli.nncp_say import line
 from muleteer.errors import UsageError
 from muleteer.formats.mth import MthHasher
 
@@ -62,7 +63,7 @@ def run(given: Given) -> int:
     if seek:
         os.lseek(file, 0, _SEEK_SET)
         _feed(file, hasher.prepend, hasher.missing, _meter(given, "prehash", seek))
-    print(hasher.digest().hex())
+    line(hasher.digest().hex())
     return 0
 
 
@@ -71,7 +72,7 @@ def _hasher(given: Given, seek: int) -> Hasher:
         return MthHasher(seek)
     from muleteer.cli.nncp_hash_debug import TalkingHasher
 
-    return TalkingHasher(print, seek, fat=given.on("force-fat") or seek > 0)
+    return TalkingHasher(line, seek, fat=given.on("force-fat") or seek > 0)
 
 
 def _meter(given: Given, verb: str, size: int) -> Callable[[int], None]:

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from muleteer.cli.nncp_report import human_line
+from muleteer.cli.nncp_say import line
 from muleteer.cli.nncp_setting import CFG, DEBUG, LOG, load_setting
 from muleteer.errors import UsageError
 from muleteer.formats.recfile import parse_records
@@ -32,19 +31,13 @@ def run(given: Given) -> int:
             record = dict(fields)
             raw = "map[" + " ".join([f"{key}:{record[key]}" for key in sorted(record)]) + "]"
             if given.on("debug"):
-                _say(raw)
+                line(raw)
             when = _to_the_second(record.get("When", ""))
             if when:
-                _say(human_line(when, record.get("Msg", ""), record.get("Err")))
+                line(human_line(when, record.get("Msg", ""), record.get("Err")))
             else:
-                _say(f"Cannot humanize: {record.get('When', '')!r} is no time\n{raw}")
+                line(f"Cannot humanize: {record.get('When', '')!r} is no time\n{raw}")
     return 0
-
-
-def _say(text: str) -> None:
-    # What was not UTF-8 in the log leaves as it came.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "surrogateescape"))
 
 
 def _to_the_second(when: str) -> str:

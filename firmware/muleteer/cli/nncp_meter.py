@@ -6,10 +6,10 @@ The reference writes it whether or not standard error is a terminal, unless told
 
 from __future__ import annotations
 
-import sys
 import time
 
 from muleteer.agent.clock import wall_now_ns
+from muleteer.cli.nncp_say import remark
 from muleteer.formats.recfile import human_size, rfc3339
 from muleteer.formats.safename import show
 
@@ -39,7 +39,7 @@ class Meter:
         percent = 100 * done // self._total if self._total > done else 100
         speed = human_size(int(done / max(now - self._begun, 1e-6)))
         sizes = f"{human_size(done)}/{human_size(self._total)} {percent}% ({speed}/sec)"
-        sys.stderr.write(f"{start}{rfc3339(wall_now_ns(), fraction=False)} {self._label} {sizes}\n")
+        remark(f"{start}{rfc3339(wall_now_ns(), fraction=False)} {self._label} {sizes}\n")
 
 
 def _shortened(name: str) -> str:

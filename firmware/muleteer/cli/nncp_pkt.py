@@ -7,6 +7,7 @@ import posix as os  # os itself takes 0.8 ms to import
 import sys
 
 from muleteer.cli.flags import SWITCH, Flag
+from muleteer.cli.nncp_say import line
 from muleteer.cli.nncp_setting import CFG, load_setting
 from muleteer.crypto.keys import ExchangeKey
 from muleteer.errors import NotAPacket, TruncatedPacket, UnknownSender, WrongRecipient
@@ -50,7 +51,7 @@ def run(given: Given) -> int:
     """Describe or dump."""
     config = load_setting(given).config
     if given.on("overheads"):
-        print(f"Plain: {PLAIN_HEADER_SIZE}\nEncrypted: {HEADER_SIZE}\nSize: 16")
+        line(f"Plain: {PLAIN_HEADER_SIZE}\nEncrypted: {HEADER_SIZE}\nSize: 16")
         return 0
     head = _read_head()
     if head[: len(PLAIN) - 1] == PLAIN[:-1]:
@@ -58,6 +59,7 @@ def run(given: Given) -> int:
     header = EnvelopeHeader.unpack(head)
     if given.on("dump"):
         _dump_encrypted(config, header, head[HEADER_SIZE:])
+        sys.stdout.flush()  # here, where failing is our failure
     else:
         _describe_encrypted(config, header)
     return 0
@@ -77,7 +79,7 @@ def _read_head() -> bytes:
 
 def _plain(given: Given, config: Config, header: PlainHeader, begun: bytes) -> int:
     if not given.on("dump"):
-        print(
+        line(
             f"Packet type: plain\nPayload type: {_KINDS.get(header.kind, 'unknown')}\n"
             f"Niceness: {format_nice(header.nice)} ({header.nice})\nPath: {_path(config, header)}"
         )
@@ -87,6 +89,7 @@ def _plain(given: Given, config: Config, header: PlainHeader, begun: bytes) -> i
     else:
         _write(begun)
         _each_piece(_write)
+    sys.stdout.flush()
     return 0
 
 
@@ -107,7 +110,7 @@ def _path(config: Config, header: PlainHeader) -> str:
 def _describe_encrypted(config: Config, header: EnvelopeHeader) -> None:
     area = config.areas.get(header.recipient)
     recipient = f"area {area.name}" if area else _name(config, header.recipient)
-    print(
+    line(
         f"Packet type: encrypted\nNiceness: {format_nice(header.nice)} ({header.nice})\n"
         f"Sender: {header.sender} ({_name(config, header.sender)})\nRecipient: {header.recipient} ({recipient})"
     )

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from muleteer.agent.clock import wall_now_ns
+from muleteer.cli.nncp_say import remark
 from muleteer.errors import SpoolError
 from muleteer.formats.recfile import rfc3339
-from muleteer.spool.logbook import Logbook
+from muleteer.spool.logbook import DESCRIPTOR, Logbook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ class Report:
     """
 
     def __init__(self, target: str, disk: Disk, watch: Watch | None, *, quiet: bool, debug: bool) -> None:
+        self._target = target
         self._log = Logbook(target, disk, wall_now_ns)
         self._watch = watch
         self._quiet = quiet
@@ -35,17 +35,30 @@ class Report:
 
     def event(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> None:
         """Record one event; `err` marks it as an error."""
+        self._append(self._told(who, message, fields, err))
+
+    def events(self, those: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
+        """Record what happened together (who, message, fields), by one write to the log."""
+        if those:
+            self._append(b"".join([self._told(who, message, fields, None) for who, message, fields in those]))
+
+    def _told(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None) -> bytes:
+        """Show an event to people; return its record."""
         if self._watch is not None and err is None:
             _draw_whole(self._watch, who, dict(fields))
         record = self._log.compose(who, message, fields, err)
         if self._debug:
-            sys.stderr.write(record.decode("utf-8", "surrogateescape"))
-        try:
-            self._log.append(record)
-        except SpoolError as error:
-            sys.stderr.write(f"cannot write the log: {error}\n")
+            remark(record.decode("utf-8", "surrogateescape"))
         if not self._quiet:
-            sys.stderr.write(f"{human_line(rfc3339(wall_now_ns(), fraction=False), message, err)}\n")
+            remark(f"{human_line(rfc3339(wall_now_ns(), fraction=False), message, err)}\n")
+        return record
+
+    def _append(self, records: bytes) -> None:
+        try:
+            self._log.append(records)
+        except SpoolError as error:
+            if not (self._quiet and self._target.startswith(DESCRIPTOR)):  # the reference never tells of such a log
+                remark(f"{error}\n")
 
 
 def _draw_whole(watch: Watch, who: str, fields: dict[str, str]) -> None:

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from muleteer.cli.flags import SWITCH, TEXT, Flag
+from muleteer.cli.nncp_say import put
 from muleteer.cli.nncp_setting import CFG, DEBUG, SPOOL, load_setting
 from muleteer.formats.niceness import format_nice
 from muleteer.formats.recfile import human_size
@@ -41,7 +40,7 @@ def run(given: Given) -> int:
         lines.append(name)
         if spool and str(node) in there:
             _describe(spool, node, lines, listed=given.on("pkt"))
-    sys.stdout.write("".join([f"{line}\n" for line in lines]))
+    put("".join([f"{line}\n" for line in lines]))
     return 0
 
 

@@ -9,7 +9,8 @@ from muleteer.cli.nncp_setting import NODE, WORKING, load_setting
 from muleteer.formats.niceness import parse_nice
 from muleteer.formats.packet import ACK, AREA, EXEC, EXEC_FAT, FILE, FREQ, TRNS
 from muleteer.spool.aside import Aside
-from muleteer.tossing.tosser import Tosser, TossOptions
+from muleteer.tossing.terms import TossOptions
+from muleteer.tossing.tosser import Tosser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 SUMMARY = """do what the packets that arrived are for: save files, run handles, answer requests, relay
 
-NAME [flags] [-node NODE] [-nice NICE] [-cycle SECONDS]"""
+NAME [flags] [-node NODE] [-nice NICE] [-cycle SECONDS]
+
+A handle may run as long as it likes; only `muleteer agent` sets it a time limit. If NAME is killed, so are the handles
+that it runs, and none of them sees half an input as a whole one."""
 FLAGS = (
     *WORKING,
     NODE,

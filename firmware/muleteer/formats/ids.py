@@ -24,6 +24,8 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _TO_INT_DIGITS = str.maketrans(_ALPHABET, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 _TEXT_SIZE_MAX = 4096  # the longest text in any NNCP configuration is a private signing key: 103
 _pairs: list[str] = []
+_texts: dict[bytes, str] = {}  # of identifiers: one packet's name is written seven times while it is tossed
+_TEXTS_MAX = 512
 
 
 def b32encode(data: bytes) -> str:
@@ -71,7 +73,12 @@ class Id(bytes):
         return cls(b32decode(text))
 
     def __str__(self) -> str:
-        return b32encode(self)
+        text = _texts.get(self)
+        if text is None:
+            if len(_texts) >= _TEXTS_MAX:
+                _texts.clear()
+            text = _texts[self] = b32encode(self)
+        return text
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({b32encode(self)[:8]}...)"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Names that strangers chose, made safe before anything else sees them.
 
-A `SafeName` is relative, climbs nowhere, and holds nothing that a terminal obeys. Deliveries accept only this type, so
-that no later change can lose the check.
+A `SafeName` is relative and climbs nowhere, and what is delivered under it holds nothing that a terminal obeys: control
+characters, which are legal in file names, become ``%XX`` (a name that is refused would wait in the spool for ever). A
+name with ``%`` stays as it is: two names that become equal this way get numbers, as any equal ones. Deliveries accept
+only this type, so that no later change can lose the check.
 """
 
 from __future__ import annotations
@@ -36,15 +38,18 @@ class SafeName:
         self.parts = parts
 
     @classmethod
-    def parse(cls, path: bytes) -> SafeName:
+    def parse(cls, path: bytes, *, escape: bool = True) -> SafeName:
         """Read the path of a packet; doubled slashes and ``.`` are cleaned away, bytes that are not UTF-8 survive.
 
-        Raises UnsafeName if it is empty, absolute, climbs (``..`` anywhere), is too long, or holds control characters.
+        ``escape=False`` keeps control characters: for a request, which names a file that is there already. Raises
+        UnsafeName if it is empty, absolute, climbs (``..`` anywhere), is too long, or holds a zero byte.
         """
         text = path.decode("utf-8", "surrogateescape")
-        problem = _problem(path, text)
+        problem = _problem(path)
         if not problem:
             parts = tuple(part for part in text.split("/") if part not in ("", "."))
+            if escape and not text.isprintable():
+                parts = tuple(_tamed(part) for part in parts)
             if parts:
                 return cls(parts)
             problem = "it names no file"
@@ -78,15 +83,25 @@ class SafeName:
         return hash(self.parts)
 
 
-def _problem(path: bytes, text: str) -> str:
+def _tamed(part: str) -> str:
+    """Return a file name with its control characters as %XX of their bytes, cut to what a file system takes."""
+    tame = "".join([_percent(c) if c < " " or "\x7f" <= c <= "\x9f" else c for c in part])
+    return tame.encode("utf-8", "surrogateescape")[:COMPONENT_SIZE_MAX].decode("utf-8", "surrogateescape")
+
+
+def _percent(character: str) -> str:
+    return "".join([f"%{byte:02X}" for byte in character.encode()])
+
+
+def _problem(path: bytes) -> str:
     if not path:
         return "it is empty"
     if len(path) > NAME_SIZE_MAX:
         return f"it has {len(path)} bytes, above {NAME_SIZE_MAX}"
     if path.startswith(b"/"):
         return "it is absolute"
-    if any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
-        return "it contains control characters"
+    if b"\0" in path:
+        return "it contains a zero byte"
     if b".." in path.split(b"/"):
         return "it climbs out of its directory"
     return ""

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from muleteer.errors import UsageError
+from muleteer.errors import LogError, UsageError
 from muleteer.formats.recfile import format_record, rfc3339
 from muleteer.spool.disk import RealFile
-from muleteer.spool.guard import SpoolGuard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
 
     from muleteer.spool.port import Disk
 
-_DESCRIPTOR = "FD:"
+DESCRIPTOR = "FD:"
+"""What a log that is a descriptor begins with."""
 
 
 class Logbook:
@@ -27,14 +27,13 @@ class Logbook:
         self._target = target
         self._disk = disk
         self._now_ns = now_ns
-        self._guard = SpoolGuard(disk, target)
 
     def event(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> None:
-        """Append one record, stamped now; ``err`` marks it as an error. Raises SpoolError."""
+        """Append one record, stamped now; ``err`` marks it as an error. Raises LogError."""
         self.append(self.compose(who, message, fields, err))
 
     def events(self, those: list[tuple[str, str, list[tuple[str, str]]]]) -> None:
-        """Append what happened together (who, message, fields) by one write. Raises SpoolError."""
+        """Append what happened together (who, message, fields) by one write. Raises LogError."""
         if those:
             self.append(b"".join([self.compose(who, message, fields) for who, message, fields in those]))
 
@@ -45,17 +44,19 @@ class Logbook:
         return format_record([when, *error, ("Who", who), *fields, ("Msg", message)])
 
     def append(self, records: bytes) -> None:
-        """Append composed records at once. Raises SpoolError."""
-        with self._guard:
-            if self._target.startswith(_DESCRIPTOR):
+        """Append composed records at once. Raises LogError."""
+        try:
+            if self._target.startswith(DESCRIPTOR):
                 RealFile(_descriptor(self._target), sync=False).write(records)
                 return
             with self._disk.lock(f"{self._target}.lock", wait=True), self._disk.append(self._target) as file:
                 file.write(records)
+        except OSError as error:
+            raise LogError(path=self._target, problem=(error.strerror or str(error)).lower()) from error
 
 
 def _descriptor(target: str) -> int:
     try:
-        return int(target.removeprefix(_DESCRIPTOR))
+        return int(target.removeprefix(DESCRIPTOR))
     except ValueError as error:
         raise UsageError(problem=f"the log {target} needs a number after FD:") from error

@@ -13,8 +13,8 @@ handles, notify
     Running programs, with a time limit and bounded output; mails about what arrived.
 acks
     Acknowledging what arrived.
-records
-    The wording of the log, which is the reference's.
+records, steady_log
+    The wording of the log, which is the reference's; and a log whose failing stops no mail.
 
 Rules. Synchronous; one thread owns a Tosser or Submitter with its Spool (helper threads only move bytes). A packet
 that cannot be processed stays in rx with its reason (``spool.aside``), is tried again, and stops no other. Delivery is

@@ -9,7 +9,7 @@ its relay: that one cannot know what it carries, and keeps it until somebody say
 from __future__ import annotations
 
 from muleteer.crypto.keys import ExchangeKey
-from muleteer.errors import PeerError, UnknownSender, UsageError, WrongRecipient
+from muleteer.errors import PeerError, SpoolError, UnknownSender, UsageError, WrongRecipient
 from muleteer.formats.envelope_header import HEADER_SIZE, EnvelopeHeader
 from muleteer.formats.niceness import NORMAL
 from muleteer.formats.opener import Opener
@@ -18,6 +18,8 @@ from muleteer.spool.layout import RX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from muleteer.config.model import Config
     from muleteer.formats.ids import NodeId, PacketName
     from muleteer.spool.batch import Batch
@@ -60,8 +62,12 @@ class Acknowledger:
         *,
         via: tuple[NodeId, ...] | None = None,
         batch: Batch | None = None,
+        then: Callable[[PacketName], None] | None = None,
     ) -> PacketName | None:
         """Queue an acknowledgement of a packet in the rx of `node`; return its name, None if the packet gets none.
+
+        So it is with a packet that has gone meanwhile (a toss is at work). `then` is called with the name when the
+        acknowledgement is durable: with `batch`, when that is committed.
 
         Raises UnknownSender if `node` is no neighbour, and SpoolError.
         """
@@ -72,10 +78,14 @@ class Acknowledger:
             nice = self._nice_of(node, name)
         except PeerError:  # tossing it will say what is wrong with it
             return None
+        except SpoolError:
+            if self._spool.has(node, RX, name):
+                raise
+            return None
         if nice is None:
             return None
         chosen = min(NORMAL, nice) if self._nice is None else self._nice
-        return self._submitter.ack(neighbour, chosen, name, minsize=self._minsize, via=via, batch=batch)
+        return self._submitter.ack(neighbour, chosen, name, minsize=self._minsize, via=via, batch=batch, then=then)
 
     def _nice_of(self, node: NodeId, name: PacketName) -> int | None:
         """Return the niceness of a packet that deserves an acknowledgement, None for one that is one."""

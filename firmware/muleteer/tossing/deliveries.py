@@ -11,7 +11,7 @@ House rules:
    before it committed, so that a program finds the file that came before it.
 2. A packet leaves rx when what it brought is durable.
 3. Symbolic links below freq.path are followed, as in the reference: who made one there publishes what it leads to.
-   Requests themselves are `SafeName`.
+   Requests themselves are `SafeName`, or ``.``: the whole of freq.path, as an archive.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from muleteer.tossing.incoming import Incoming
     from muleteer.tossing.job import Job
     from muleteer.tossing.submit import Submitter
-    from muleteer.tossing.tosser import TossOptions
+    from muleteer.tossing.terms import TossOptions
 
     class Counter(Protocol):
         """What the deliveries of one toss share (the tosser)."""
@@ -79,9 +79,10 @@ _TARGET_MAX = 4096  # bytes of the longest path that Linux takes; a request name
 
 
 class Delivery:
-    """One packet's effect; `is_grouped` says whether it is committed with others."""
+    """One packet's effect; `is_grouped` says whether it is committed with others, `retires` whether it removes one."""
 
     is_grouped = False
+    retires = False
 
     def __init__(self, job: Job, counter: Counter) -> None:
         self._job = job
@@ -205,7 +206,9 @@ class FreqDelivery(Delivery):
         freq = self._job.neighbour.freq
         if freq is None or freq.path is None:
             raise FreqRefused(sender=self._job.neighbour.name)
-        return freq, SafeName.parse(self._source).under(freq.path)
+        if self._source == b".":  # the reference cleans paths where they are sent
+            return freq, freq.path
+        return freq, SafeName.parse(self._source, escape=False).under(freq.path)
 
 
 class RelayDelivery(Delivery):
@@ -289,6 +292,7 @@ class AckDelivery(Delivery):
     """
 
     is_grouped = True
+    retires = True
 
     def __init__(self, job: Job, header: PlainHeader, counter: Counter) -> None:
         super().__init__(job, counter)

@@ -3,8 +3,23 @@
 
 Theory of operation: one thread feeds the program's standard input and drains its output by turns, whichever is ready,
 so that neither side can block the other for ever. Each program gets a process group of its own; when its time is up,
-when its input turns out to be damaged, or when we are interrupted, the whole group is killed. The end of input is
-only ever shown to a program whose input is complete.
+when its input turns out to be damaged, or when we are interrupted, the whole group is killed.
+
+**The end of input is only ever shown to a program whose input is complete**, whatever becomes of us. If we die (by a
+signal, kill -9, for want of memory), the kernel closes our end of the program's standard input, which looks like the
+end: half a mail would be sent as a whole one. So a guardian holds that end, too: a shell that leads the program's group
+and waits for one word from us:
+
+    ================================  =================================================================
+    the word "complete" comes         it leaves, and then the program sees the end of its input
+    its own input ends without that   we are dead: it kills the group (itself with it), which still has
+                                      not seen an end; after a moment, for a program just being started
+    we kill the group                 it dies with it
+    ================================  =================================================================
+
+It ignores the signals that a service manager or terminal sends to all. Only a program that leaves its group (a daemon)
+escapes it. The rejected ways: PR_SET_PDEATHSIG reaches the program, but not the children of a shell, and fires when a
+*thread* ends; catching signals does not help against kill -9.
 
 A program that does not read its input to the end is within its rights: what counts is its exit status. Output (both
 streams together) is kept up to `OUTPUT_MAX` bytes: its beginning and its end. Once the program itself has ended, what
@@ -21,6 +36,7 @@ import subprocess
 import time
 
 from muleteer.record import record
+from muleteer.tossing.terms import DEFAULT_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +50,9 @@ OUTPUT_MAX = 64 << 10
 """Bytes of output kept: half of it from the beginning, half from the end."""
 
 _PIECE = 64 << 10
+_GUARDIAN = 'trap "" HUP INT QUIT TERM; read word; [ "$word" = complete ] && exit; sleep 1; kill -KILL 0'
+_SHELL = "/bin/sh"
+_COMPLETE = b"complete\n"
 _TICK_MS = 100  # how long a program that closed its output, but not its life, can make us wait for its exit
 _ENDED_WORDS = {errno.ENOENT: "no such file or directory", errno.EACCES: "permission denied"}
 
@@ -68,20 +87,18 @@ def run(
     through, after the program was killed.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603 - an argument list from the owner's configuration, no shell
-            argv,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environ,
-            process_group=0,
-        )
+        guardian = _Guardian()
     except OSError as error:
+        return Outcome(f"fork/exec {_SHELL}: {_strerror(error)}", b"")
+    try:
+        process = guardian.start(argv, environ)
+    except OSError as error:
+        guardian.kill()
         return Outcome(f"fork/exec {_text(argv[0])}: {_strerror(error)}", b"")
     except ValueError as error:  # a zero byte in an argument
+        guardian.kill()
         return Outcome(f"fork/exec {_text(argv[0])}: {error}", b"")
-    return _Run(process, seconds).to_the_end(body)
+    return _Run(process, guardian, seconds).to_the_end(body)
 
 
 class Excerpt:
@@ -108,18 +125,79 @@ class Excerpt:
         return self._head + gap + self._tail
 
 
+class _Guardian:
+    """The process that holds a program's standard input open while we may still die; see the top of the module."""
+
+    def __init__(self) -> None:
+        self.is_released = False
+        self._reader, writer = os.pipe()
+        self.stdin = os.fdopen(writer, "wb", 0)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - two constants
+                [_SHELL, "-c", _GUARDIAN],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=self.stdin,
+                stderr=subprocess.DEVNULL,
+                env={"PATH": DEFAULT_PATH},
+                process_group=0,
+            )
+        except OSError:
+            os.close(self._reader)
+            self.stdin.close()
+            raise
+
+    def start(self, argv: Sequence[str | bytes], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start the program in our group; its standard input is what is written to `stdin`."""
+        try:
+            return subprocess.Popen(  # noqa: S603 - an argument list from the owner's configuration, no shell
+                argv,
+                bufsize=0,
+                stdin=self._reader,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environ,
+                process_group=self._process.pid,
+            )
+        finally:
+            os.close(self._reader)
+
+    def release(self) -> None:
+        """Let the program see the end of its input: it is complete, or unwanted."""
+        self.is_released = True
+        self.stdin.close()
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.write(_COMPLETE)
+            except BrokenPipeError:  # somebody killed it; that was all it held
+                return
+
+    def dismiss(self) -> None:
+        """Wait for its end, after `release`."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+    def kill(self) -> None:
+        """Kill the whole group. Until then the guardian is not reaped, so that the group's number is no other's."""
+        self.stdin.close()
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self.dismiss()
+
+
 class _Run:
     """One program at work."""
 
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], guardian: _Guardian, seconds: float | None) -> None:
         self._process = process
+        self._guardian = guardian
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._seconds = seconds
         self._output = Excerpt()
         self._poll = select.poll()
-        if process.stdin is None or process.stdout is None:
+        if process.stdout is None:
             raise ValueError("a program runs with pipes")
-        self._stdin, self._stdout = process.stdin, process.stdout
+        self._stdin, self._stdout = guardian.stdin, process.stdout
         for pipe in (self._stdin, self._stdout):
             os.set_blocking(pipe.fileno(), False)
         self._poll.register(self._stdout, select.POLLIN)
@@ -128,15 +206,14 @@ class _Run:
         try:
             problem = self._act(body)
         finally:
-            self._kill()  # nothing happens to a program that has ended
-            self._stdin.close()
+            self._end()
             self._stdout.close()
         return Outcome(problem, bytes(self._output))
 
     def _act(self, body: Callable[[Feed], None] | None) -> str:
         try:
             self._feed_all(body)
-            self._stdin.close()
+            self._guardian.release()
             self._drain()
         except _OverdueError:
             return f"killed after {self._seconds:g} s: its time was up"
@@ -172,12 +249,25 @@ class _Run:
 
     def _drain(self) -> None:
         """Hear the program to its end."""
-        while self._process.poll() is None:
-            left = self._milliseconds_left()
-            if self._wait(_TICK_MS if left is None else min(left, _TICK_MS)):
-                self._hear()
+        ended = _watch(self._process.pid)
+        try:
+            self._hear_until(ended)
+        finally:
+            if ended is not None:
+                os.close(ended)
         while self._wait(0) and self._hear():
             pass
+
+    def _hear_until(self, ended: int | None) -> None:
+        if ended is not None:
+            self._poll.register(ended, select.POLLIN)
+        while self._process.poll() is None:
+            left = self._milliseconds_left()
+            tick = left if ended is not None else min(_TICK_MS, left or _TICK_MS)
+            if self._stdout.fileno() in self._wait(tick):
+                self._hear()
+        if ended is not None:
+            self._poll.unregister(ended)
 
     def _hear(self) -> bool:
         """Take what the program said; False when it can say no more."""
@@ -200,11 +290,21 @@ class _Run:
             raise _OverdueError
         return int(left * 1000) + 1
 
-    def _kill(self) -> None:
-        # Only before the program is reaped: afterwards its number may be another's.
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+    def _end(self) -> None:
+        """Kill what has not ended by itself; what the program left in the background may live on."""
+        if self._process.poll() is None or not self._guardian.is_released:
+            self._guardian.kill()
             self._process.wait()
+        else:
+            self._guardian.dismiss()
+
+
+def _watch(pid: int) -> int | None:
+    """Return a descriptor that is readable when a process has ended; None where there is none (before Linux 5.3)."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def _problem(status: int) -> str:

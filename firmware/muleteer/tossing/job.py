@@ -13,6 +13,7 @@ from muleteer.formats.envelope_header import HEADER_SIZE, EnvelopeHeader
 from muleteer.formats.mth import MthHasher
 from muleteer.formats.opener import PLAIN_BUFFER, Opener
 from muleteer.formats.recfile import human_size
+from muleteer.record import replace
 from muleteer.spool.layout import RX
 from muleteer.tossing.records import Subject, tossed_size
 
@@ -32,23 +33,33 @@ if TYPE_CHECKING:
     Read = Callable[[memoryview], int]
     Write = Callable[[memoryview], None]
 
+SMALL = 1 << 14
+"""Bytes of a packet up to which it is read at once: two system calls instead of four."""
+
 LARGE = 1 << 20
 """Bytes of a packet from which on buffers are lent, instead of each block being copied once."""
 
 
 class Job:
-    """A packet that waits in the rx of `node`; `entry` is what its unverified header says."""
+    """A packet that waits in the rx of `node`.
 
-    __slots__ = ("_file", "_header", "_key", "_neighbour", "entry", "is_done", "node", "subject")
+    `entry` is what the listing says of it; sender and niceness are those of the verified header before anything acts.
+    """
+
+    __slots__ = ("_config", "_file", "_header", "_key", "_neighbour", "entry", "is_done", "node", "subject")
 
     def __init__(self, node: NodeId, entry: Entry, config: Config, key: ExchangeKey) -> None:
         self.node = node
-        self.entry = entry
         self.is_done = False
+        self._config = config
         self._key = key
         self._file: DiskFile | None = None
         self._header: EnvelopeHeader | None = None
-        self._neighbour = config.neighbours.get(entry.sender)
+        self._describe(entry)
+
+    def _describe(self, entry: Entry) -> None:
+        self.entry = entry
+        self._neighbour = self._config.neighbours.get(entry.sender)
         name = self._neighbour.name if self._neighbour else str(entry.sender)
         self.subject = Subject(entry.sender, name, entry.name, entry.nice, tossed_size(entry.size))
 
@@ -102,24 +113,27 @@ class Job:
             file.close()
 
     def _prove(self, file: DiskFile, me: NodeId, begin: Callable[[PlainHeader], Delivery]) -> None:
-        head = _read_head(file)
+        read = _in_one_piece(file, self.entry.size) if self.entry.size < SMALL else file.read_into
+        head = _read_head(read)
         self._header = header = EnvelopeHeader.unpack(head)
+        if (header.nice, header.sender) != (self.entry.nice, self.entry.sender):  # another file since it was listed
+            self._describe(replace(self.entry, nice=header.nice, sender=header.sender))
         if header.recipient != me:
             raise WrongRecipient(recipient=str(header.recipient))
         header.verify(self.neighbour.signpub)
         hasher = MthHasher()
         hasher.update(head)
 
-        def read(view: memoryview) -> int:
-            got = file.read_into(view)
+        def read_hashed(view: memoryview) -> int:
+            got = read(view)
             hasher.update(view[:got])
             return got
 
         opener = Opener(header, self._key)
         if self.entry.size < LARGE:
-            opener.run(read, lambda plain: begin(plain).write)
+            opener.run(read_hashed, lambda plain: begin(plain).write)
         else:
-            opener.pour(read, lambda plain: _taker(begin(plain)))
+            opener.pour(read_hashed, lambda plain: _taker(begin(plain)))
         actual = hasher.digest()
         if actual != self.entry.name:
             raise NameMismatch(actual=str(actual), name=str(self.entry.name))
@@ -159,9 +173,32 @@ def _taker(delivery: Delivery) -> Taker:
     return delivery.taker() or Lender(delivery.write)
 
 
-def _read_head(file: DiskFile) -> bytes:
+def _read_head(read: Read) -> bytes:
     head = bytearray(HEADER_SIZE)
-    view, filled = memoryview(head), 0
-    while filled < HEADER_SIZE and (got := file.read_into(view[filled:])):
+    return bytes(head[: _filled(read, memoryview(head))])
+
+
+def _filled(read: Read, view: memoryview) -> int:
+    """Fill `view` as far as there is something to read; return how far."""
+    filled = 0
+    while filled < len(view) and (got := read(view[filled:])):
         filled += got
-    return bytes(view[:filled])
+    return filled
+
+
+def _in_one_piece(file: DiskFile, size: int) -> Read:
+    """Return a `read` of a file of about `size` bytes; should it have grown, the rest comes from the file."""
+    buffer = memoryview(bytearray(size + 1))
+    end = _filled(file.read_into, buffer)
+    at = 0
+
+    def read(view: memoryview) -> int:
+        nonlocal at
+        if at == end:
+            return file.read_into(view) if end > size else 0
+        got = min(len(view), end - at)
+        view[:got] = buffer[at : at + got]
+        at += got
+        return got
+
+    return read

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
         def event(self, who: str, message: str, fields: Fields, err: str | None = None) -> None:
             """Take one event; `err` marks it as an error. Values of strangers are escaped already."""
 
+        def events(self, those: list[tuple[str, str, Fields]]) -> None:
+            """Take what happened together (who, message, fields)."""
+
 
 TOO_BIG = "Too big than allowed"
 

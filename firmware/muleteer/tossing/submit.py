@@ -194,11 +194,14 @@ class Submitter:
         minsize: int = 0,
         via: tuple[NodeId, ...] | None = None,
         batch: Batch | None = None,
+        then: Callable[[PacketName], None] | None = None,
     ) -> PacketName:
-        """Tell `node` that its packet arrived, so that it may forget it; durable when `batch` is flushed."""
+        """Tell `node` that its packet arrived, so that it may forget it; `then` hears when that is durable."""
         header = PlainHeader(ACK, nice, bytes(packet))
 
         def record(name: PacketName, _size: int) -> None:
+            if then is not None:
+                then(name)
             fields = [("Pkt", str(packet)), ("NewPkt", str(name))]
             sent(self._log, ACK, node.id, nice, fields, f"ACK to {node.name} of {packet} is sent")
 

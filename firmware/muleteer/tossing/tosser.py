@@ -7,11 +7,13 @@ House rules:
    that another process works on is left to it.
 2. A packet that cannot be processed stays where it is, with its reason set aside, and stops no other. Only a spool
    that cannot even take the reason ends a toss.
-3. Deliveries are committed in groups, one while the next is proven. If a group fails, its packets are processed one
-   by one: only the guilty one is set aside.
+3. Deliveries are committed in groups, one while the next is proven. If committing fails, the group's packets are
+   processed one by one: only the guilty one is set aside. Once it is committed, every packet of it leaves rx, whatever
+   fails on the way: none is delivered twice because of another's trouble.
 4. With `seen`, a packet whose mark is there was processed before (it came back on a stick, or the power went between
    mark and removal): it is removed, and does nothing a second time.
 5. A dry run proves and logs, and changes nothing.
+6. Where files are running out, what is prepared is committed first, and the packet tried again.
 """
 
 from __future__ import annotations
@@ -26,19 +28,19 @@ from muleteer.errors import (
     SpoolMissing,
     UsageError,
 )
-from muleteer.formats.niceness import MAX
 from muleteer.formats.packet import FILE
 from muleteer.formats.recfile import human_size
 from muleteer.formats.safename import show
-from muleteer.record import record
 from muleteer.spool.layout import RX, TOSS
 from muleteer.tossing.deliveries import failed
-from muleteer.tossing.group import Group
+from muleteer.tossing.group import Group, is_out_of_files
 from muleteer.tossing.incoming import Incoming
 from muleteer.tossing.job import Job
 from muleteer.tossing.kinds import delivery_of
 from muleteer.tossing.notify import Mailer
+from muleteer.tossing.steady_log import SteadyLog
 from muleteer.tossing.submit import Submitter
+from muleteer.tossing.terms import TossOptions, TossReport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,49 +54,7 @@ if TYPE_CHECKING:
     from muleteer.spool.port import Lock
     from muleteer.spool.spool import Entry, Spool
     from muleteer.tossing.deliveries import Delivery
-    from muleteer.tossing.records import Fields, Log
-
-DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-
-
-@record
-class TossOptions:
-    """What to toss and how.
-
-    `nodes` limits whose packets (None: all), `nice` how urgent at least, `skip` leaves these kinds untouched.
-    `respect_backoff` passes over packets that failed lately (the agent; a person who calls ``nncp-toss`` means it).
-    `path` is the PATH of exec handles, `time_limit_s` the seconds one may run (None: for ever, as in the reference).
-    `stop` is asked between packets.
-    """
-
-    nodes: frozenset[NodeId] | None = None
-    nice: int = MAX
-    skip: frozenset[int] = frozenset()
-    dry_run: bool = False
-    seen: bool = False
-    respect_backoff: bool = False
-    path: str = DEFAULT_PATH
-    time_limit_s: float | None = None
-    stop: Callable[[], bool] | None = None
-
-
-@record
-class TossReport:
-    """What one toss did.
-
-    `delivered` packets were processed (`repeated` of them had been before), `failed` are set aside, `strange` are files
-    named like packets that are none; `locked` neighbours were left to another process. `retired` packets of ours were
-    acknowledged. `next_try` is when (Unix time) a set-aside packet is due. `log_problem` says why the log has gaps.
-    """
-
-    delivered: int
-    repeated: int
-    failed: int
-    strange: int
-    locked: int
-    retired: tuple[PacketName, ...]
-    next_try: float | None
-    log_problem: str
+    from muleteer.tossing.records import Log
 
 
 class _PassedOverError(Exception):
@@ -122,9 +82,9 @@ class Tosser:
         self.options = options or TossOptions()
         self.spool = spool
         self.incoming = Incoming(spool.disk)
-        self.submitter = Submitter(config, spool, self)
+        self._log = SteadyLog(log)
+        self.submitter = Submitter(config, spool, self._log)
         self._aside = aside
-        self._log = log
         self._key = ExchangeKey(config.own.exchprv)
         self._mailer = Mailer(config, self.options.time_limit_s)
         self._now = 0.0
@@ -134,11 +94,11 @@ class Tosser:
         self._noted: set[tuple[NodeId, PacketName]] = set()
         self._delivered = self._repeated = self._failed = self._strange = 0
         self._locks: dict[NodeId, Lock | None] = {}
-        self._group = Group(self.spool.disk)
+        self._group = self._new_group()
         self._committing: Group | None = None
         self._retired: list[PacketName] = []
         self._next_try: float | None = None
-        self._log_problem = ""
+        self._log.problem = ""
 
     def toss(self, now: float) -> TossReport:
         """Toss everything once; `now` is Unix time, for the set-aside records. Raises SpoolError."""
@@ -171,7 +131,7 @@ class Tosser:
             locked=sum(lock is None for lock in self._locks.values()),
             retired=tuple(self._retired),
             next_try=self._next_try,
-            log_problem=self._log_problem,
+            log_problem=self._log.problem,
         )
 
     # ------------------------------------------------------------------------------------------ which packets
@@ -208,7 +168,7 @@ class Tosser:
         except SpoolLocked as error:
             path = str(error.facts["lock"])
             words = f"Locking directory: locking {path}"
-            self.event("lockdir-flock", words, [("Path", path)], "resource temporarily unavailable")
+            self._log.event("lockdir-flock", words, [("Path", path)], "resource temporarily unavailable")
             return None
 
     def _stranger(self, node: NodeId) -> Callable[[PacketName, int], None]:
@@ -218,7 +178,7 @@ class Tosser:
             self._strange += 1
             fields = [("XX", RX), ("Name", str(name)), ("Size", str(size))]
             words = f"Job {RX}/{name} size: {human_size(size)}"
-            self.event("job", words, fields, "Unknown magic number")
+            self._log.event("job", words, fields, "Unknown magic number")
             self._set_aside(node, name, "It is named like a packet and is none: cut short, of an old format, or junk.")
 
         return met
@@ -238,7 +198,12 @@ class Tosser:
         except MuleteerError as error:
             if job.is_done:  # it was delivered: only the spool's own upkeep can have failed
                 raise _BrokenError(error) from error
-            self._refuse(job, error)
+            if is_out_of_files(error) and (self._group.members or self._committing):
+                job.close()
+                self._flush()
+                self._attempt(job)
+            else:
+                self._refuse(job, error)
         finally:
             job.close()
 
@@ -252,14 +217,15 @@ class Tosser:
         try:
             delivery.judge()
             if self.options.dry_run:
-                self.event("rx", job.subject.got(), job.subject.fields())
+                self._log.event("rx", job.subject.got(), job.subject.fields())
             elif delivery.is_grouped:
                 self._join(job, delivery)
             else:
                 self._flush()
                 delivery.complete()
                 job.is_done = True
-                delivery.finish()
+                with self.spool.guard:
+                    delivery.finish()
                 self.spool.settle()
         finally:
             delivery.discard()
@@ -277,7 +243,7 @@ class Tosser:
         self.spool.finish(job.node, RX, job.entry.name, settle=False)
         self._repeated += 1
         self._delivered += 1
-        self.event("rx-seen", f"{job.subject.tossing()}: tossed before, removed", job.subject.fields())
+        self._log.event("rx-seen", f"{job.subject.tossing()}: tossed before, removed", job.subject.fields())
         return True
 
     def _refuse(self, job: Job, error: MuleteerError) -> None:
@@ -291,7 +257,7 @@ class Tosser:
             lines = output.decode("utf-8", "surrogateescape").rstrip("\n").split("\n")
             fields.append(("Output", "\n".join([show(line) for line in lines])))
         self._failed += 1
-        self.event(who, words, fields, phrase)
+        self._log.event(who, words, fields, phrase)
         self._set_aside(job.node, job.entry.name, show(str(error)), output)
 
     def _set_aside(self, node: NodeId, name: PacketName, reason: str, output: bytes = b"") -> None:
@@ -313,13 +279,16 @@ class Tosser:
         """What collects the drafts of the present group."""
         return self._group.batch
 
+    def _new_group(self) -> Group:
+        return Group(self.spool.disk, files_kept=len(self._locks))
+
     def _join(self, job: Job, delivery: Delivery) -> None:
         delivery.complete()
         job.close()
         self._group.add(job, delivery)
         if self._group.is_full:
             self._collect()
-            group, self._group = self._group, Group(self.spool.disk)
+            group, self._group = self._group, self._new_group()
             self._committing = group
             group.begin()
 
@@ -327,7 +296,7 @@ class Tosser:
         """Have everything committed that was delivered so far."""
         self._collect()
         if self._group.members:
-            self._committing, self._group = self._group, Group(self.spool.disk)
+            self._committing, self._group = self._group, self._new_group()
             self._collect()
 
     def _collect(self) -> None:
@@ -337,13 +306,34 @@ class Tosser:
             return
         try:
             group.wait()
-            self.spool.settle()  # what acknowledgements removed
-            for _, delivery in group.members:
-                delivery.finish()
         except MuleteerError as error:
             raise _BrokenError(error) from error
         except OSError as error:
             self._retry(group, error)
+        else:
+            self._finish(group)
+
+    def _finish(self, group: Group) -> None:
+        """Have every packet of a committed group leave rx; only then raise the first thing that went wrong."""
+        failures: list[MuleteerError] = []
+        try:
+            self.spool.settle()  # what acknowledgements removed
+        except SpoolError as error:
+            failures.append(error)
+        settled = not failures
+        with self._log:
+            for _, delivery in group.members:
+                if settled or not delivery.retires:
+                    self._finish_one(delivery, failures)
+        if failures:
+            raise _BrokenError(failures[0]) from failures[0]
+
+    def _finish_one(self, delivery: Delivery, failures: list[MuleteerError]) -> None:
+        try:
+            with self.spool.guard:
+                delivery.finish()
+        except MuleteerError as error:
+            failures.append(error)
 
     def _retry(self, group: Group, error: OSError) -> None:
         self.incoming.forget()
@@ -351,10 +341,13 @@ class Tosser:
             job = group.members[0][0]
             self._refuse(job, failed(job, error) if job.subject.kind == FILE else self.spool.guard.translate(error))
             return
-        present, self._group = self._group, Group(self.spool.disk)
-        for job, _ in group.members:
-            self._attempt(job, alone=True)
-        self._group = present
+        present, self._group = self._group, self._new_group()
+        try:
+            for job, _ in group.members:
+                self._attempt(job, alone=True)
+        finally:
+            self._group.abandon()
+            self._group = present
 
     # ------------------------------------------------------------------------------------------ what deliveries ask
 
@@ -365,7 +358,7 @@ class Tosser:
         self.spool.finish(job.node, RX, name, seen=self.options.seen, settle=False)
         if (job.node, name) in self._noted:
             self._aside.clear(job.node, name)
-        self.event("rx", job.subject.got(), job.subject.fields())
+        self._log.event("rx", job.subject.got(), job.subject.fields())
 
     def retired(self, name: PacketName) -> None:
         """Note that a packet of ours was acknowledged."""
@@ -375,14 +368,7 @@ class Tosser:
         """Send a mail; its failure is only logged."""
         problem = self._mailer.send(mail, subject, output)
         if problem:
-            self.event("rx-notify", job.subject.tossing("notifying"), job.subject.fields(), problem)
-
-    def event(self, who: str, message: str, fields: Fields, err: str | None = None) -> None:
-        """Log; a log that cannot be written is reported at the end and stops no mail."""
-        try:
-            self._log.event(who, message, fields, err)
-        except SpoolError as error:
-            self._log_problem = str(error)
+            self._log.event("rx-notify", job.subject.tossing("notifying"), job.subject.fields(), problem)
 
 
 def _niceness(item: tuple[NodeId, Entry]) -> int:
