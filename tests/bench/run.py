@@ -20,11 +20,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from huge import commands, rounds
 from measure import Cost, Row, median, run, table, total
 from pair import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 OURS = os.path.dirname(sys.executable)
 MIB = 1 << 20
@@ -217,26 +218,6 @@ class Bench:
         self.case(f"nncp-toss {count} x 1 KiB, all of one name", toss, self.same_in_rx, 1)
 
 
-def memory_of_huge(bench: Bench, mib: int) -> Iterator[str]:
-    """Peak resident memory of every step of a huge packet, ours alone."""
-    pair = bench.pairs["ours"]
-    pair.fresh()
-    huge = random_file(f"{bench.folder}/huge.bin", mib * MIB)
-    steps = [
-        ("seal (nncp-file)", pair.command("alice", "nncp-file", "-quiet", huge, "bob:huge.bin")),
-        ("carry out (nncp-xfer -tx)", pair.command("alice", "nncp-xfer", "-quiet", "-mkdir", "-tx", pair.stick)),
-        ("carry in (nncp-xfer -rx)", pair.command("bob", "nncp-xfer", "-quiet", "-rx", pair.stick)),
-        ("check (nncp-check)", pair.command("bob", "nncp-check", "-quiet")),
-        ("toss (nncp-toss)", pair.command("bob", "nncp-toss", "-quiet")),
-    ]
-    for name, argv in steps:
-        cost = run(argv, peak=True)
-        yield f"| {name} | {cost.rss_kib / 1024:.1f} MiB | {mib / cost.wall:.0f} MiB/s |"
-    if subprocess.run(["cmp", huge, f"{pair.base}/bob/incoming/huge.bin"], check=False).returncode:
-        raise SystemExit("the huge packet arrived damaged")
-    os.unlink(huge)
-
-
 def ext4_folder(size_mib: int) -> str | None:
     """Mount a fresh ext4 in a loop file; None without the rights for it."""
     if os.geteuid():
@@ -283,8 +264,10 @@ def main() -> None:
         print(f"\n{table(bench.rows)}\n")
         if not args.only:
             print(f"One packet of {args.huge_mib} MiB:\n\n| step | peak resident | speed |\n|---|---|---|")
-            for line in memory_of_huge(bench, args.huge_mib):
-                print(line, flush=True)
+            huge = random_file(f"{folder}/huge.bin", args.huge_mib * MIB)
+            for carry in (commands, rounds):
+                for line in carry(bench.pairs["ours"], huge, args.huge_mib):
+                    print(line, flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
