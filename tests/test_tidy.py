@@ -54,8 +54,11 @@ GATES: dict[str, tuple[str, ...]] = {
     "datetime": ("agent.clock",),
 }
 
-# Attributes of `os`/`time` that only one module may touch. config.cache keeps nothing that must last, the mount helper
-# is a program of its own with root rights that imports next to nothing.
+# Calls that only one module may make, by their full name however they were imported. config.cache keeps nothing that
+# must last, the mount helper is a program of its own with root rights that imports next to nothing, the demonstration
+# tidies up after itself.
+WRITERS = ("spool.disk", "config.cache", "hotplug.mount_helper", "testing.")
+OPENERS = (*WRITERS, "config.read", "cli.nncp_hash", "cli.nncp_say", "hotplug.reach")  # the latter four open to read
 CALL_GATES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
@@ -65,14 +68,26 @@ CALL_GATES: dict[str, tuple[str, ...]] = {
                 *("link", "symlink", "fsync", "fdatasync", "sync", "truncate", "ftruncate", "write", "posix_fallocate"),
             )
         ),
-        ("spool.disk", "config.cache", "hotplug.mount_helper", "testing."),
+        WRITERS,
     ),
+    "os.open": OPENERS,
+    "io.FileIO": ("cli.nncp_say",),  # around descriptors 0 to 2
+    "io.open": (),
+    **dict.fromkeys(
+        (f"shutil.{verb}" for verb in ("rmtree", "copytree", "copy", "copy2", "copyfile", "move")),
+        ("cli.demo", "testing."),
+    ),
+    **dict.fromkeys(
+        ("os.system", "os.popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.posix_spawnp"), ("testing.",)
+    ),
+    **dict.fromkeys((f"os.exec{form}" for form in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")), ()),
     **dict.fromkeys(("time.time", "time.time_ns", "time.localtime", "time.gmtime"), ("agent.clock", "testing.")),
     "os.urandom": ("crypto.entropy",),
     "os.getrandom": ("crypto.entropy",),
-    "os.system": (),
-    "os.popen": (),
 }
+
+# The panel is a client of the agent and no part of it.
+CLIENT_SIDE = ("agent.status", "agent.control_client", "agent.clock")
 
 # What an nncp-* command pays for at every start (milliseconds of import, measured in DECISIONS.md).
 SLOW_IMPORTS = (
@@ -168,18 +183,66 @@ def test_toll_gates(module: Module) -> None:
         assert owners is None or allowed(module.name, owners), f"{module.name}:{line} imports {name}, owned by {owners}"
 
 
+def full_names(tree: ast.Module) -> list[tuple[str, int]]:
+    """Every name that is used from an imported module, in full (``os.rename``), whatever it is called here."""
+    modules: dict[str, str] = {}
+    names: list[tuple[str, int]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            names.append((f"{modules[node.value.id]}.{node.attr}", node.lineno))
+    return [(f"os.{name.removeprefix('posix.')}" if name.startswith("posix.") else name, line) for name, line in names]
+
+
+def trespasses(name: str, layer: str, tree: ast.Module) -> list[str]:
+    """What a module does that only others may."""
+    found = []
+    for call, line in full_names(tree):
+        owners = CALL_GATES.get(call)
+        if owners is not None and not allowed(name, owners):
+            found.append(f"{name}:{line} {call}, owned by {owners}")
+    for node in ast.walk(tree):
+        opens = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
+        if opens and layer != "testing":
+            modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "mode")]
+            mode = modes[0].value if modes and isinstance(modes[0], ast.Constant) else "r" if not modes else "?"
+            if not set(str(mode)) <= set("rbt"):
+                found.append(f"{name}:{node.lineno} opens a file for writing")
+    return found
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.name)
 def test_dangerous_calls_stay_with_their_owner(module: Module) -> None:
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            owners = CALL_GATES.get(f"{node.value.id.replace('posix', 'os')}.{node.attr}")
-            where = f"{module.name}:{node.lineno} {node.value.id}.{node.attr}"
-            assert owners is None or allowed(module.name, owners), where
-        opens = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
-        if opens and module.layer != "testing":
-            second = node.args[1] if len(node.args) > 1 else None
-            mode = second.value if isinstance(second, ast.Constant) else "r"
-            assert set(str(mode)) <= set("rbt"), f"{module.name}:{node.lineno} opens a file for writing"
+    assert not trespasses(module.name, module.layer, module.tree)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from os import rename",
+        "import posix as p\np.unlink('x')",
+        "import os as o\no.open('x', 1)",
+        "import shutil\nshutil.rmtree('x')",
+        "import os\nos.posix_spawn('x', [], {})",
+        "from time import time",
+        "open('x', 'w')",
+        "open('x', mode='ab')",
+        "mode = 'w'\nopen('x', mode)",
+        "import io\nio.FileIO('x', 'w')",
+    ],
+)
+def test_the_toll_gates_are_closed(line: str) -> None:
+    assert trespasses("tossing.incoming", "tossing", ast.parse(line))
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.layer == "panel"], ids=lambda m: m.name)
+def test_the_panel_is_a_client_of_the_agent(module: Module) -> None:
+    inside = [low for name, _ in imports(module.tree) if (low := local(name)) and low.startswith("agent.")]
+    assert all(low.startswith(CLIENT_SIDE) for low in inside), inside
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.name)

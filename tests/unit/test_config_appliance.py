@@ -192,3 +192,17 @@ def test_names_must_be_neighbours(tmp_path):
     path.unlink()
     with pytest.raises(ConfigErrors, match=r"neighbour\.bbo: 'bbo'"):
         require_known_names(gone, config)
+
+
+def test_a_misspelt_table_that_only_a_dotted_header_makes_is_told_with_its_line():
+    with pytest.raises(ConfigError) as caught:
+        parse_appliance(b"# rules\n[carier.usb]\nnice = 7\n", "muleteer.toml")
+    assert "line 2" in str(caught.value)
+    assert "carrier" in str(caught.value)
+
+
+def test_a_misspelt_directory_is_not_answered_with_the_advice_to_open_all_ports():
+    with pytest.raises(ConfigError) as caught:
+        parse_appliance(b'[bay.left]\ndirectry = "/srv/bay"\n', "muleteer.toml")
+    assert "directory" in str(caught.value)
+    assert "port" not in str(caught.value)

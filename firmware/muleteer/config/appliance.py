@@ -223,7 +223,8 @@ def _bay(name: str, section: Section, carriers: dict[str, CarrierRule]) -> BayRu
     if carrier not in carriers:
         section.complain("carrier", f"{show_value(carrier)} is no carrier", suggestion(carrier, [*carriers]))
     rule = BayRule(name, carrier, section.path_text("directory"), section.optional_text("port"))
-    if rule.directory is None and rule.port is None:
+    # A misspelt key is enough of a complaint: to write a port beside it would open all of them.
+    if rule.directory is None and rule.port is None and not section.unknown():
         section.complain(None, "it says neither `directory` nor `port`", 'Write port = "*" for a bay at any USB port')
     if rule.directory is not None and rule.port is not None:
         section.complain(None, "it says both `directory` and `port`", "Keep `port` for a real bay, else `directory`")

@@ -103,13 +103,16 @@ def _hjson(text: str) -> Iterator[tuple[KeyPath, int]]:
 def _toml(text: str) -> Iterator[tuple[KeyPath, int]]:
     table: KeyPath = ()
     fence = ""
+    seen: set[KeyPath] = set()
     for number, line in enumerate(text.split("\n"), 1):
         match = None if fence else _TOML_LINE.match(line)
-        if match and match[1]:
-            table = _parts(match[1])
-            yield table, number
-        elif match:
-            yield (*table, *_parts(match[2])), number
+        if match:
+            table = _parts(match[1]) if match[1] else table
+            path = table if match[1] else (*table, *_parts(match[2]))
+            # [a.b] makes [a], too, unless that has a line of its own already.
+            around = [path[:length] for length in range(1, len(path)) if path[:length] not in seen]
+            seen.update(around, [path])
+            yield from ((place, number) for place in [*around, path])
         for mark in _TOML_FENCE.findall(line):
             # A fence opens only where none is open, and only its own kind closes it.
             fence = mark if not fence else "" if mark == fence else fence

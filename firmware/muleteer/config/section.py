@@ -46,9 +46,12 @@ class Section:
 
     def finish(self) -> None:
         """Complain of unknown keys, with the nearest known one."""
-        for key in self._table:
-            if key not in self._asked:
-                self._complaints.add((*self.path, key), "nothing is known by this name", suggestion(key, self._asked))
+        for key in self.unknown():
+            self._complaints.add((*self.path, key), "nothing is known by this name", suggestion(key, self._asked))
+
+    def unknown(self) -> list[str]:
+        """Return the keys that are there and were not asked for until now."""
+        return [key for key in self._table if key not in self._asked]
 
     def value(self, key: str, kind: type[T], default: T) -> T:
         """Return a value of one type, or the default if it is absent (or wrong, which is complained of)."""
