@@ -5,31 +5,36 @@ After a start (sweep) and one more toss everything is delivered, at least once, 
 the spool nor in an incoming directory nor below it.
 """
 
+import errno
 import functools
 import json
 import pathlib
+import stat
+import types
 
 import pytest
 
 from muleteer.config.load import load
 from muleteer.formats.mth import mth
-from muleteer.formats.packet import ACK, FILE, TRNS, PlainHeader
+from muleteer.formats.packet import ACK, EXEC_FAT, FILE, FREQ, TRNS, PlainHeader, exec_path
 from muleteer.spool.layout import DELIVERY_PREFIX, RX, TX
 from muleteer.spool.sweep import is_draft_name, sweep
 from muleteer.testing.crash import enumerate_cuts, enumerate_failures
 from muleteer.testing.disk import FakeDisk
 from muleteer.testing.disk_tree import FAT, JOURNALLED, Volume
 from muleteer.testing.nodes import Node
-from muleteer.testing.packets import people_from, reader, seal
+from muleteer.testing.packets import open_packet, people_from, reader, seal
 from muleteer.testing.spools import check_spool
+from muleteer.tossing import handles, source
 
 DATA = pathlib.Path(__file__).parent.parent / "vectors" / "data"
 PEOPLE = people_from((DATA / "cfg" / "keys.json").read_text())
 ALICE, BOB, CAROL = (PEOPLE[name] for name in ("alice", "bob", "carol"))
-SPOOL, INCOMING = "/spool", "/home/in"
+SPOOL, INCOMING, SERVED, RUNS = "/spool", "/home/in", "/home/freq", "/home/ran"
 RX_OF_ALICE = f"{SPOOL}/{ALICE.id}/{RX}"
 FILES = {b"same": (b"first" * 20, b"second" * 20), b"sub/dir/other": (b"third" * 20,)}
 BODIES = [body for bodies in FILES.values() for body in bodies]
+ASKED, MAILED = b"what is asked for" * 30, b"a mail\n"
 
 
 @pytest.fixture(scope="module", params=[JOURNALLED, FAT])
@@ -43,6 +48,7 @@ def config(tmp_path_factory):
     plain |= {"spool": SPOOL, "log": "/log"}
     for neighbour in plain["neigh"].values():
         neighbour["incoming"] = INCOMING
+    plain["neigh"]["alice"] |= {"freq": {"path": SERVED}, "exec": {"mail": ["/bin/sh", "-c", "cat >/dev/null"]}}
     path = tmp_path_factory.mktemp("config") / "nncp.json"
     path.write_text(json.dumps(plain))
     return load(str(path), {}, ())
@@ -192,3 +198,123 @@ def test_what_is_submitted_survives(config, personality):
 
     coverage = enumerate_cuts(build, act, lambda disk: start(config, disk), check, limit=16)
     assert coverage.survivors > 5
+
+
+@functools.cache
+def calls():
+    """A request for a file and a call of a program."""
+    asked = seal(b"dst/n", sender=ALICE, recipient=BOB, header=PlainHeader(FREQ, 9, b"dir/file"), nice=9)
+    path = exec_path("mail", ["x"])
+    return asked, seal(MAILED, sender=ALICE, recipient=BOB, header=PlainHeader(EXEC_FAT, 9, path), nice=20)
+
+
+def called(personality):
+    """A disk with both, and what they are about."""
+    disk = FakeDisk({SPOOL: Volume(personality), "/home": Volume(personality)})
+    disk.put(f"{SPOOL}/tmp/x")
+    disk.unlink(f"{SPOOL}/tmp/x")
+    disk.put(f"{SERVED}/dir/file", ASKED)
+    disk.put(f"{RUNS}/mail", b"")
+    for packet in calls():
+        disk.put(f"{RX_OF_ALICE}/{mth(packet)}", packet)
+    disk.settle()
+    return disk
+
+
+@pytest.fixture
+def on(monkeypatch, config):
+    """Return a node on a disk; a program really runs, and what it read to the end lasts on that disk as its effect.
+
+    Whether a directory is asked for is not looked up by way of the disk, so that is told here: it is a file.
+    """
+    really = handles.run
+    kind = types.SimpleNamespace(st_mode=stat.S_IFREG)
+    monkeypatch.setattr(source, "os", types.SimpleNamespace(stat=lambda _path: kind))
+
+    def node(disk):
+        def run(argv, environ, body, **options):
+            read = []
+
+            def listen(feed):
+                body(lambda view: (read.append(bytes(view)), feed(view)))
+
+            outcome = really(argv, environ, listen, **options)
+            assert not outcome.problem
+            try:
+                with disk.append(f"{RUNS}/mail") as file:
+                    file.write(b"".join(read))
+                    file.fsync()
+            except OSError:
+                return handles.Outcome("exit status 1", b"")
+            return outcome
+
+        monkeypatch.setattr(handles, "run", run)
+        return Node(config, disk)
+
+    return node
+
+
+def answers(disk):
+    """What waits for alice, opened as she would."""
+    image = disk.image()
+    above = f"{SPOOL}/{ALICE.id}/{TX}/"
+    packets = [what for path, what in image.items() if path.startswith(above) and "/" not in path[len(above) :]]
+    return [open_packet(packet, recipient=ALICE, sender=BOB) for packet in packets if isinstance(packet, bytes)]
+
+
+def check_calls(disk, *, at_the_end):
+    """Each is in rx, or was answered; after the next toss nothing is in rx."""
+    image = disk.image()
+    asked, mailed = (f"{RX_OF_ALICE}/{mth(packet)}" in image for packet in calls())
+    found = answers(disk)
+    assert asked or found, "the request is lost"
+    assert all((it.header.kind, it.header.path, it.payload) == (FILE, b"dst/n", ASKED) for it in found)
+    assert mailed or image[f"{RUNS}/mail"].endswith(MAILED), "the call is lost"
+    assert not (at_the_end and (asked or mailed))
+
+
+def call_recovery(config, on):
+    def recover(disk):
+        start(config, disk)
+        check_calls(disk, at_the_end=False)
+        assert on(disk).toss().failed == 0
+
+    return recover
+
+
+def check_calls_are_done(disk, _cut):
+    check_spool(disk, SPOOL, incoming=[INCOMING])
+    check_calls(disk, at_the_end=True)
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["plain", "seen"])
+def test_cuts_lose_no_request_and_no_call(personality, on, config, seen):
+    coverage = enumerate_cuts(
+        functools.partial(called, personality),
+        lambda disk: on(disk).toss(seen=seen),
+        call_recovery(config, on),
+        check_calls_are_done,
+        limit=8,
+    )
+    assert coverage.cuts > 15
+    assert coverage.survivors > 15
+
+
+def test_failures_lose_no_request_and_no_call(on, config):
+    coverage = enumerate_failures(
+        functools.partial(called, JOURNALLED),
+        lambda disk: on(disk).toss(),
+        call_recovery(config, on),
+        check_calls_are_done,
+        codes=(errno.EIO, errno.ENOSPC),
+        limit=2,
+    )
+    assert coverage.cuts > 40
+
+
+def test_a_request_and_a_call_are_answered_once(on):
+    disk = called(JOURNALLED)
+    assert on(disk).toss().delivered == 2
+    assert len(answers(disk)) == 1
+    assert disk.image()[f"{RUNS}/mail"] == MAILED
+    check_calls_are_done(disk, None)

@@ -7,6 +7,7 @@ Two oracles: `nncp-cfgdir -dump` writes the parsed tree, one file per value, wit
 import json
 import os
 import shutil
+import posixpath
 import subprocess
 from pathlib import Path
 
@@ -86,7 +87,8 @@ def our_tree(path):
         return None
     files = {}
     dump(fitted, "", files)
-    return {name: data for name, data in files.items() if data != b"\n"}
+    # A key may hold slashes; as a path it is cleaned.
+    return {posixpath.normpath(name): data for name, data in files.items() if data != b"\n"}
 
 
 def dump(value, name, files):
