@@ -6,8 +6,8 @@ Two oracles: `nncp-cfgdir -dump` writes the parsed tree, one file per value, wit
 
 import json
 import os
-import shutil
 import posixpath
+import shutil
 import subprocess
 from pathlib import Path
 
