@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from muleteer.errors import SpoolError
 from muleteer.formats.niceness import NORMAL
 from muleteer.spool.layout import RX
 from muleteer.tossing.acks import Acknowledger
@@ -42,14 +41,12 @@ class RoundAcknowledger:
         """
         if node in self._silent or node == self._config.me.id:
             return None
-        try:
-            return self._acknowledger.acknowledge(node, name, batch=self._batch)
-        except SpoolError:
-            if self._spool.has(node, RX, name):
-                raise
+        ack = self._acknowledger.acknowledge(node, name, batch=self._batch)
+        if ack is None and not self._spool.has(node, RX, name):
             # Tossed already, just now or when it came the first time: its kind is not known any more. Should it have
             # been an acknowledgement, then its sender finds nothing to forget, and that is that.
-            return self._submitter.ack(self._config.neighbours[node], NORMAL, name, batch=self._batch)
+            ack = self._submitter.ack(self._config.neighbours[node], NORMAL, name, batch=self._batch)
+        return ack
 
     def flush(self) -> None:
         """Make what was queued durable. Raises SpoolError."""
