@@ -35,7 +35,9 @@ def test_demo_delivers_everything_with_the_real_peer(short_path):
     assert list(short_path.glob("muleteer-demo-*/home/spool"))
     frames = list(kept.glob("*/*.png"))
     assert {frame.parent.name for frame in frames} == {"home", "cabin"}
-    assert any("safe" in frame.name for frame in frames)
+    for box in ("home", "cabin"):
+        kinds = {frame.stem.partition("-")[2] for frame in frames if frame.parent.name == box}
+        assert {"idle", "working", "safe"} <= kinds, "the panel never showed a round"
 
 
 def test_demo_leaves_the_frames_and_nothing_else(short_path):

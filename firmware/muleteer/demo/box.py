@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from muleteer.agent.control_client import ControlClient
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0  # a Pi Zero needs five
 STEP_SECONDS = 40.0  # no step of the play needs more than two
 STOP_SECONDS = 10.0
+UNSEEN_MAX = 100  # statuses; a round publishes about ten
 
 
 class Box:
-    """Runs ``muleteer agent`` at `place`; `status` is always the newest that it published."""
+    """Runs ``muleteer agent`` at `place`; `status` is the newest that it published, `unseen` are those not yet shown."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.status: Status | None = None
+        self.unseen: deque[Status] = deque(maxlen=UNSEEN_MAX)
         self._process: subprocess.Popen[bytes] | None = None
         self._changed = threading.Condition()
         self._ended = False
@@ -81,6 +84,7 @@ class Box:
                     for status in client.watch():
                         with self._changed:
                             self.status = status
+                            self.unseen.append(status)
                             self._changed.notify_all()
             except AgentUnreachable:
                 time.sleep(0.05)

@@ -18,25 +18,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
+    from muleteer.agent.status import Status
     from muleteer.demo.box import Box
     from muleteer.panel.terminal import TerminalView
 
 FRAME_SECONDS = 0.1
+DWELL_SECONDS = 0.2
 SIZE = (128, 64)
 LINES_KEPT = 3
 
 
 class _Panel:
-    """One box's panel: looks at its status, keeps its pages."""
+    """One box's panel: looks at every status in its turn, keeps its pages.
+
+    A round takes less than a blink here. So each status stays on for `DWELL_SECONDS`: "safe" is said late, never early.
+    """
 
     def __init__(self, box: Box) -> None:
         self.box = box
         self._viewer = Viewer(SIZE, names=True)
         self._album = Album(RealDisk(sync=False), box.place.at("frames"), SIZE)
         self._album.open()
+        self._status: Status | None = None
+        self._until = 0.0
 
-    def look(self, now: float) -> Drawn:
-        status = self.box.status
+    def look(self, now: float, *, hurry: bool) -> Drawn:
+        """Return what is to be seen at `now`; in a `hurry` everything that is left is looked at, at once."""
+        while self.box.unseen and (hurry or now >= self._until):
+            self._status = self.box.unseen.popleft()
+            self._until = now + DWELL_SECONDS
+            self._look(now)
+        return self._look(now)
+
+    def _look(self, now: float) -> Drawn:
+        status = self._status
         self._viewer, picture, _ = self._viewer.look(status, now, status.now if status else None)
         self._album.show(picture)
         return Drawn(self.box.place.name, draw(picture.page), lamps(status, ("left",)))
@@ -81,7 +96,8 @@ class TerminalStage:
         while True:
             last = self._stop.is_set()
             now = time.monotonic()
-            drawn = [panel.look(now) for panel in panels]
+            # Without a terminal nobody watches: then the pages are only kept.
+            drawn = [panel.look(now, hurry=last or self._view is None) for panel in panels]
             if self._view is not None:
                 self._view.draw(drawn, int(now * 1000), below=self._lines)
             if last:
