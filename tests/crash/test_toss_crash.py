@@ -9,8 +9,6 @@ import errno
 import functools
 import json
 import pathlib
-import stat
-import types
 
 import pytest
 
@@ -25,7 +23,7 @@ from muleteer.testing.disk_tree import FAT, JOURNALLED, Volume
 from muleteer.testing.nodes import Node
 from muleteer.testing.packets import open_packet, people_from, reader, seal
 from muleteer.testing.spools import check_spool
-from muleteer.tossing import handles, source
+from muleteer.tossing import handles
 
 DATA = pathlib.Path(__file__).parent.parent / "vectors" / "data"
 PEOPLE = people_from((DATA / "cfg" / "keys.json").read_text())
@@ -223,13 +221,8 @@ def called(personality):
 
 @pytest.fixture
 def on(monkeypatch, config):
-    """Return a node on a disk; a program really runs, and what it read to the end lasts on that disk as its effect.
-
-    Whether a directory is asked for is not looked up by way of the disk, so that is told here: it is a file.
-    """
+    """Return a node on a disk; a program really runs, and what it read to the end lasts on that disk as its effect."""
     really = handles.run
-    kind = types.SimpleNamespace(st_mode=stat.S_IFREG)
-    monkeypatch.setattr(source, "os", types.SimpleNamespace(stat=lambda _path: kind))
 
     def node(disk):
         def run(argv, environ, body, **options):

@@ -27,7 +27,7 @@ UNSEEN_MAX = 100  # statuses; a round publishes about ten
 
 
 class Box:
-    """Runs ``muleteer agent`` at `place`; `status` is the newest that it published, `unseen` are those not yet shown."""
+    """Runs ``muleteer agent`` at `place`; `status` is the newest it published, `unseen` are those not shown yet."""
 
     def __init__(self, place: Place) -> None:
         self.place = place

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import _stat as stat
 import posix as os  # os itself takes 0.8 ms to import
 
 TYPE_CHECKING = False
@@ -47,10 +46,11 @@ def open_source(disk: Disk, path: str) -> Source:
     """Open `path`, following links, or standard input for ``-``. Raises OSError; devices and FIFOs are refused."""
     if path == STDIN:
         return Source(lambda view: os.readv(_STDIN_FD, [view]), None)
-    if stat.S_ISDIR(os.stat(path).st_mode):
+    try:
+        file = disk.open_read(path, follow=True)
+    except IsADirectoryError:
         from muleteer.tossing.archive import Archive  # noqa: PLC0415 - tarfile costs 20 ms
 
         archive = Archive(disk, path)
         return Source(archive.read, None, archive.close, is_archive=True)
-    file = disk.open_read(path, follow=True)
     return Source(file.read_into, file.size(), file.close)
