@@ -38,7 +38,7 @@ async def watch_directory(bay: str, path: str, tell: Tell) -> None:
 
 async def watch_ports(bays: Sequence[tuple[str, str]], tell: Tell, journal: Journal) -> None:
     """Tell of what goes into, and out of, the real bays: pairs of a name and a glob."""
-    from muleteer.hotplug.udev import Udev  # noqa: PLC0415 - 3 MB that a box with simulated bays does not need
+    from muleteer.hotplug.udev import Udev  # 3 MB that a box with simulated bays does not need
 
     try:
         source: HotplugSource = Udev()

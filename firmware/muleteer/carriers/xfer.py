@@ -29,11 +29,11 @@ def xfer(spool: Spool, disk: Disk, log: Log, rules: XferRules, watch: Watch) -> 
     """
     desk = Desk(spool, disk, log, rules, watch)
     if rules.receive:
-        from muleteer.carriers.xfer_receive import Receiver  # noqa: PLC0415 - half of the runs do not receive
+        from muleteer.carriers.xfer_receive import Receiver  # half of the runs do not receive
 
         Receiver(desk).run()
     if rules.send:
-        from muleteer.carriers.xfer_send import Sender  # noqa: PLC0415 - nor do the others send
+        from muleteer.carriers.xfer_send import Sender  # nor do the others send
 
         sender = Sender(desk)
         for node in sorted(rules.names, key=rules.names.__getitem__):

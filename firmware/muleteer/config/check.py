@@ -328,6 +328,6 @@ def _mail(tree: dict[str, Any]) -> Mail:
 
 def _cleaned(path: str) -> str:
     """Clean a path as the reference does; two leading slashes are one, other than in POSIX."""
-    from posixpath import normpath  # noqa: PLC0415 - always loaded; named here because nothing else needs it
+    from posixpath import normpath  # always loaded; named here because nothing else needs it
 
     return normpath("/" + path.lstrip("/")) if path.startswith("/") else normpath(path)

@@ -76,7 +76,7 @@ def show_value(value: object) -> str:
 
 def suggestion(word: str, known: list[str]) -> str:
     """Return "Did you mean ...?" for a near miss, or else the list of what is known."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+    from difflib import get_close_matches  # only when something is wrong
 
     near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(known))}."

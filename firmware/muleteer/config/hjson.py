@@ -32,7 +32,7 @@ def parse(text: str, name: str) -> dict[str, object]:
 
 
 def _parse(text: str, name: str) -> Any:
-    import hjson  # noqa: PLC0415 - 12 ms, spared when the configuration is cached
+    import hjson  # 12 ms, spared when the configuration is cached
 
     try:
         return _clean(hjson.loads(text, strict=False))  # not strict: control characters in quotes, as in Go
@@ -50,7 +50,7 @@ def _inner_error(text: str) -> Any:
 
     There the library gives up its reading as keys and values, and complains that a text of one line has more lines.
     """
-    import hjson  # noqa: PLC0415 - see _parse
+    import hjson  # see _parse
 
     if text.lstrip()[:1] in ("{", "["):
         return None

@@ -47,7 +47,7 @@ def load(path: str | None, environ: Mapping[str, str], places: tuple[str, ...] |
         config = cache.recall(name, status, places)
         if config is not None:
             return config
-    from muleteer.config.read import read_config  # noqa: PLC0415 - imports the Hjson library: only when needed
+    from muleteer.config.read import read_config  # imports the Hjson library: only when needed
 
     config, status = read_config(name)
     if status is not None:

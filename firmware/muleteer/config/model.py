@@ -198,13 +198,13 @@ def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
 
 def relocate(config: Config, spool: str | None, log: str | None) -> Config:
     """Return the configuration with another spool or log; an empty or absent value changes nothing."""
-    from muleteer.record import replace  # noqa: PLC0415 - most runs relocate nothing
+    from muleteer.record import replace  # most runs relocate nothing
 
     return replace(config, spool=spool or config.spool, log=log or config.log)
 
 
 def _id_or_none(text: str) -> NodeId | None:
-    from muleteer.errors import BadEncoding  # noqa: PLC0415 - names are the common case
+    from muleteer.errors import BadEncoding  # names are the common case
 
     try:
         return NodeId.parse(text)

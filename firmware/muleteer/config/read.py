@@ -105,6 +105,6 @@ class _LineFinder:
         self._text = text
 
     def of(self, path: KeyPath) -> int | None:
-        from muleteer.config.positions import hjson_lines  # noqa: PLC0415 - see above
+        from muleteer.config.positions import hjson_lines  # see above
 
         return hjson_lines(self._text).of(path)

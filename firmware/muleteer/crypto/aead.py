@@ -87,17 +87,17 @@ class Aead:
 def _openssl(key: bytes) -> ChaCha20Poly1305:
     # The compiled part alone loads in a third of the time of the public module, which only re-exports it.
     try:
-        from cryptography.hazmat.bindings._rust import openssl  # noqa: PLC0415
+        from cryptography.hazmat.bindings._rust import openssl
 
         return openssl.aead.ChaCha20Poly1305(key)
     except (ImportError, AttributeError):
-        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
         return ChaCha20Poly1305(key)
 
 
 def _invalid_tag() -> type[Exception]:
     # An except clause is evaluated only when something was raised: good packets never pay for this import.
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+    from cryptography.exceptions import InvalidTag
 
     return InvalidTag

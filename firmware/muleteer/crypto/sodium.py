@@ -30,7 +30,7 @@ class _Binding:
     """The compiled binding of PyNaCl; raises ImportError or AttributeError if it is not as we know it."""
 
     def __init__(self) -> None:
-        from nacl._sodium import ffi, lib  # noqa: PLC0415 - probing, see the module docstring
+        from nacl._sodium import ffi, lib  # probing, see the module docstring
 
         if lib.sodium_init() < 0:
             raise ImportError("libsodium does not start")
@@ -107,7 +107,7 @@ class _Public:
     """The same by PyNaCl's public functions."""
 
     def __init__(self) -> None:
-        from nacl import bindings, exceptions  # noqa: PLC0415 - slow, only if the binding is not usable
+        from nacl import bindings, exceptions  # slow, only if the binding is not usable
 
         self._bindings = bindings
         self._error = exceptions.CryptoError

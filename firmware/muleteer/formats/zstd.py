@@ -39,7 +39,7 @@ class Compressor:
     """Compresses a stream into one frame with a checksum."""
 
     def __init__(self, level: int = LEVEL) -> None:
-        import zstandard  # noqa: PLC0415 - 10 ms, for exec packets only
+        import zstandard  # 10 ms, for exec packets only
 
         how = zstandard.ZstdCompressionParameters.from_level(
             level, window_log=WINDOW_LOG, min_match=MIN_MATCH, write_checksum=True
@@ -86,7 +86,7 @@ class Decompressor:
     """Decompresses a stream of frames into `sink`, which gets pieces of at most `PIECE` bytes."""
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
-        import zstandard  # noqa: PLC0415 - see above
+        import zstandard  # see above
 
         self._error = zstandard.ZstdError
         decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)

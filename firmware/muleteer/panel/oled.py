@@ -94,7 +94,7 @@ class Oled:
         """
         if self._bus is not None:
             return _find(self._bus)
-        from smbus2 import SMBus  # noqa: PLC0415 - without the bus there is nothing to import it for
+        from smbus2 import SMBus  # without the bus there is nothing to import it for
 
         with SMBus(_PORT) as bus:
             return _find(bus)

@@ -259,7 +259,7 @@ class RealDisk:
         return FileLock(fd)
 
     def in_use(self, paths: Collection[str]) -> set[str]:
-        from muleteer.spool.holders import held_open  # noqa: PLC0415 - only the sweep asks
+        from muleteer.spool.holders import held_open  # only the sweep asks
 
         return held_open(paths)
 
@@ -317,8 +317,8 @@ def _describe(name: str, found: os.stat_result) -> DirEntry:
 
 def _rename_no_replace(source: str, target: str) -> None:
     """Rename without replacing on file systems without hard links (FAT, exFAT), by renameat2 if the kernel has it."""
-    import ctypes  # noqa: PLC0415 - 5 ms, and only where hard links are missing
-    from os import fsencode, path  # noqa: PLC0415 - see above
+    import ctypes  # 5 ms, and only where hard links are missing
+    from os import fsencode, path  # see above
 
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "renameat2"):

@@ -215,7 +215,7 @@ class Draft:
     def _give(self, view: memoryview) -> None:
         self._given += len(view)
         if self._worker is None and self._given > self._thread_bytes:
-            from muleteer.spool.overlap import Overlap  # noqa: PLC0415 - threads only for large drafts
+            from muleteer.spool.overlap import Overlap  # threads only for large drafts
 
             self._worker = Overlap(self._consume, BUFFER_SIZE)
         if self._worker:

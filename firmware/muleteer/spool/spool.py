@@ -71,13 +71,13 @@ class Spool:
 
     def draft(self, *, hashed: bool = True) -> Draft:
         """Begin a packet: return an open draft in SPOOL/tmp."""
-        from muleteer.spool.draft import Draft  # noqa: PLC0415 - with blake3 behind it (over 1 ms); looking needs none
+        from muleteer.spool.draft import Draft  # with blake3 behind it (over 1 ms); looking needs none
 
         return Draft(self.disk, self.layout.tmp, guard=self.guard, hashed=hashed, pool=self._buffers).open()
 
     def batch(self) -> Batch:
         """Begin a group commit; give it to :meth:`commit`."""
-        from muleteer.spool.batch import Batch  # noqa: PLC0415 - see above
+        from muleteer.spool.batch import Batch  # see above
 
         return Batch(self.disk, self.guard, after=self.settle)
 
@@ -242,7 +242,7 @@ class Spool:
     def _write_header(self, node: NodeId, way: str, name: PacketName, head: bytes) -> None:
         """Copy the header to hdr/ for the reference's listings; a cache, so neither synced nor missed on failure."""
         directory = self.layout.headers(node, way)
-        from muleteer.spool.draft import Draft  # noqa: PLC0415 - see above
+        from muleteer.spool.draft import Draft  # see above
 
         with Draft(self.disk, self.layout.tmp, hashed=False) as draft:
             try:

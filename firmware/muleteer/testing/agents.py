@@ -187,14 +187,14 @@ def at_rest(status: Status) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    import muleteer  # noqa: PLC0415 - only for its path
+    import muleteer  # only for its path
 
     source = os.path.dirname(os.path.dirname(muleteer.__file__))
     return {**os.environ, "PYTHONPATH": source}
 
 
 def _wait_readable(descriptor: int) -> None:
-    import select  # noqa: PLC0415 - rare
+    import select  # rare
 
     if not select.select([descriptor], [], [], PATIENCE_SECONDS)[0]:
         raise TimeoutError("the agent does not end")

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from muleteer.tossing.submit import Submitter
     from muleteer.tossing.terms import TossOptions
 
-    class Counter(Protocol):
+    class Desk(Protocol):
         """What the deliveries of one toss share (the tosser)."""
 
         config: Config
@@ -84,9 +84,9 @@ class Delivery:
     is_grouped = False
     retires = False
 
-    def __init__(self, job: Job, counter: Counter) -> None:
+    def __init__(self, job: Job, desk: Desk) -> None:
         self._job = job
-        self._counter = counter
+        self._desk = desk
 
     def write(self, view: memoryview) -> None:
         """Take a piece of the payload; it is valid only during the call."""
@@ -103,7 +103,7 @@ class Delivery:
 
     def finish(self) -> None:
         """Say that it is done, and who is to know: what was prepared is durable."""
-        self._counter.done(self._job)
+        self._desk.done(self._job)
 
     def discard(self) -> None:
         """Undo what was prepared; may be repeated, and changes nothing after `complete`."""
@@ -114,8 +114,8 @@ class FileDelivery(Delivery):
 
     is_grouped = True
 
-    def __init__(self, job: Job, header: PlainHeader, counter: Counter) -> None:
-        super().__init__(job, counter)
+    def __init__(self, job: Job, header: PlainHeader, desk: Desk) -> None:
+        super().__init__(job, desk)
         self._draft: Draft | None = None
         job.subject.target = show(header.path)
         root = job.neighbour.incoming
@@ -123,8 +123,8 @@ class FileDelivery(Delivery):
             raise FilesRefused(sender=job.neighbour.name)
         self._name = SafeName.parse(header.path)
         self._directory = ""
-        if not counter.options.dry_run:
-            self._draft, self._directory = counter.incoming.draft(root, self._name, _Writing(job))
+        if not desk.options.dry_run:
+            self._draft, self._directory = desk.incoming.draft(root, self._name, _Writing(job))
 
     def write(self, view: memoryview) -> None:
         """Write into the draft."""
@@ -139,8 +139,8 @@ class FileDelivery(Delivery):
         """Have the draft published with its group."""
         draft, self._draft = self._draft, None
         if draft:
-            names = self._counter.incoming.names(self._directory, self._name)
-            self._counter.batch.deliver(draft, self._directory, names)
+            names = self._desk.incoming.names(self._directory, self._name)
+            self._desk.batch.deliver(draft, self._directory, names)
 
     def discard(self) -> None:
         """Remove the draft."""
@@ -152,14 +152,14 @@ class FileDelivery(Delivery):
         """Log and mail."""
         super().finish()
         subject = f"File from {self._job.neighbour.name}: {self._job.subject.target} ({self._job.human_size})"
-        self._counter.notify(self._job, self._counter.config.notify.file, subject)
+        self._desk.notify(self._job, self._desk.config.notify.file, subject)
 
 
 class FreqDelivery(Delivery):
     """A request for one of our files."""
 
-    def __init__(self, job: Job, header: PlainHeader, counter: Counter) -> None:
-        super().__init__(job, counter)
+    def __init__(self, job: Job, header: PlainHeader, desk: Desk) -> None:
+        super().__init__(job, desk)
         self._nice = header.nice
         self._target = b""
         self._source = header.path
@@ -180,7 +180,7 @@ class FreqDelivery(Delivery):
         """Send the file. Raises FreqMissing, NotYetHandled, PacketTooBig."""
         freq, path = self._served()
         try:
-            self._counter.submitter.path(
+            self._desk.submitter.path(
                 self._job.neighbour,
                 self._nice,
                 path,
@@ -200,7 +200,7 @@ class FreqDelivery(Delivery):
         """Log and mail."""
         super().finish()
         subject = f"Freq from {self._job.neighbour.name}: {self._job.subject.source}"
-        self._counter.notify(self._job, self._counter.config.notify.freq, subject)
+        self._desk.notify(self._job, self._desk.config.notify.freq, subject)
 
     def _served(self) -> tuple[Freq, str]:
         freq = self._job.neighbour.freq
@@ -219,8 +219,8 @@ class RelayDelivery(Delivery):
 
     is_grouped = True
 
-    def __init__(self, job: Job, header: PlainHeader, counter: Counter) -> None:
-        super().__init__(job, counter)
+    def __init__(self, job: Job, header: PlainHeader, desk: Desk) -> None:
+        super().__init__(job, desk)
         self._draft: Draft | None = None
         self._size = 0
         self._head = b""
@@ -228,19 +228,19 @@ class RelayDelivery(Delivery):
             raise BadEncoding(problem=f"a relayed packet's next node has {ID_SIZE} bytes, not {len(header.path)}")
         node = NodeId(header.path)
         job.subject.target = str(node)
-        found = counter.config.neighbours.get(node)
+        found = desk.config.neighbours.get(node)
         if found is None:
             raise UnknownNextHop(node=str(node))
         self._next = found
         job.subject.target_node = found.name
         if found.via and not self._is_own:
             self.is_grouped = False
-        elif not counter.options.dry_run:
-            self._draft = counter.spool.draft()
+        elif not desk.options.dry_run:
+            self._draft = desk.spool.draft()
 
     @property
     def _is_own(self) -> bool:
-        return self._next.id == self._counter.own.id
+        return self._next.id == self._desk.own.id
 
     def write(self, view: memoryview) -> None:
         """Write into the draft; a packet that is wrapped again is only looked at now."""
@@ -261,7 +261,7 @@ class RelayDelivery(Delivery):
     def finish(self) -> None:
         """Log."""
         if self.is_grouped:
-            self._counter.submitter.record_relay(self._next, self._job.entry.nice, self._size)
+            self._desk.submitter.record_relay(self._next, self._job.entry.nice, self._size)
         super().finish()
 
     def discard(self) -> None:
@@ -275,14 +275,14 @@ class RelayDelivery(Delivery):
         if draft is None:
             return
         way = RX if self._is_own else TX
-        self._counter.spool.commit(draft, self._next.id, way, alias=self._next.name, batch=self._counter.batch)
+        self._desk.spool.commit(draft, self._next.id, way, alias=self._next.name, batch=self._desk.batch)
         self._size = draft.size
 
     def _wrap(self) -> None:
-        from muleteer.tossing.channel import Channel  # noqa: PLC0415 - threads only here
+        from muleteer.tossing.channel import Channel  # threads only here
 
         with Channel(self._job.again_into, OUT_BUFFER) as channel:
-            self._counter.submitter.trns(self._next, self._job.entry.nice, channel.read)
+            self._desk.submitter.trns(self._next, self._job.entry.nice, channel.read)
 
 
 class AckDelivery(Delivery):
@@ -294,8 +294,8 @@ class AckDelivery(Delivery):
     is_grouped = True
     retires = True
 
-    def __init__(self, job: Job, header: PlainHeader, counter: Counter) -> None:
-        super().__init__(job, counter)
+    def __init__(self, job: Job, header: PlainHeader, desk: Desk) -> None:
+        super().__init__(job, desk)
         if len(header.path) != ID_SIZE:
             raise BadEncoding(problem=f"an acknowledgement names {ID_SIZE} bytes, not {len(header.path)}")
         self._name = PacketName(header.path)
@@ -304,10 +304,10 @@ class AckDelivery(Delivery):
     def complete(self) -> None:
         """Forget the packet, if it waits for this neighbour; another's packets are none of its business."""
         node = self._job.neighbour.id
-        spool = self._counter.spool
+        spool = self._desk.spool
         if spool.has(node, TX, self._name):
             spool.finish(node, TX, self._name, settle=False)
-            self._counter.retired(self._name)
+            self._desk.retired(self._name)
 
 
 class _Writing:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from muleteer.formats.packet import PlainHeader
-    from muleteer.tossing.deliveries import Counter
+    from muleteer.tossing.deliveries import Desk
     from muleteer.tossing.job import Job
 
     Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -36,8 +36,8 @@ BODY_MAX = 1 << 20
 class ExecDelivery(Delivery):
     """One call of a program."""
 
-    def __init__(self, job: Job, header: PlainHeader, counter: Counter) -> None:
-        super().__init__(job, counter)
+    def __init__(self, job: Job, header: PlainHeader, desk: Desk) -> None:
+        super().__init__(job, desk)
         self._output = b""
         self._compressed = header.kind == EXEC
         self._nice = header.nice
@@ -61,10 +61,10 @@ class ExecDelivery(Delivery):
 
     def complete(self) -> None:
         """Run the program. Raises HandleFailed unless it exits with 0, PeerError if the body does not decompress."""
-        from muleteer.tossing.handles import run  # noqa: PLC0415 - subprocess costs 15 ms
+        from muleteer.tossing.handles import run  # subprocess costs 15 ms
 
         argv: list[str | bytes] = [*(self._argv or ()), *self._args]
-        outcome = run(argv, self._environ(), self._feed_body, seconds=self._counter.options.time_limit_s)
+        outcome = run(argv, self._environ(), self._feed_body, seconds=self._desk.options.time_limit_s)
         if outcome.problem:
             raise HandleFailed(handle=self._handle, problem=outcome.problem, output=outcome.output)
         self._output = outcome.output
@@ -73,8 +73,8 @@ class ExecDelivery(Delivery):
         """Log and mail; the packet goes first, lest a slow mailer and a power cut make the program run twice."""
         super().finish()
         node = self._job.neighbour.name
-        mail = self._counter.config.notify.for_exec(node, self._handle)
-        self._counter.notify(self._job, mail, f"Exec from {node}: {self._job.subject.target}", self._output)
+        mail = self._desk.config.notify.for_exec(node, self._handle)
+        self._desk.notify(self._job, mail, f"Exec from {node}: {self._job.subject.target}", self._output)
 
     def discard(self) -> None:
         """Forget the body."""
@@ -82,17 +82,17 @@ class ExecDelivery(Delivery):
 
     def _environ(self) -> dict[str, str]:
         return {
-            "NNCP_SELF": str(self._counter.own.id),
+            "NNCP_SELF": str(self._desk.own.id),
             "NNCP_SENDER": str(self._job.neighbour.id),
             "NNCP_NICE": str(self._nice),
-            "PATH": self._counter.options.path,
+            "PATH": self._desk.options.path,
         }
 
     def _feed_body(self, feed: Feed) -> None:
         if not self._compressed:
             self._pour(feed)
             return
-        from muleteer.formats.zstd import Decompressor  # noqa: PLC0415 - 10 ms
+        from muleteer.formats.zstd import Decompressor  # 10 ms
 
         decompressor = Decompressor(feed)
         self._pour(decompressor.push)

@@ -58,7 +58,7 @@ class Group:
 
     def begin(self) -> None:
         """Begin to commit in a thread."""
-        from threading import Thread  # noqa: PLC0415 - only where there are many packets
+        from threading import Thread  # only where there are many packets
 
         self._thread = Thread(target=self._commit, name="group", daemon=True)
         self._thread.start()

@@ -10,24 +10,24 @@ from muleteer.tossing.deliveries import AckDelivery, FileDelivery, FreqDelivery,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from muleteer.formats.packet import PlainHeader
-    from muleteer.tossing.deliveries import Counter, Delivery
+    from muleteer.tossing.deliveries import Delivery, Desk
     from muleteer.tossing.job import Job
 
 _DELIVERIES = {FILE: FileDelivery, FREQ: FreqDelivery, TRNS: RelayDelivery, ACK: AckDelivery}
 
 
-def delivery_of(job: Job, header: PlainHeader, counter: Counter) -> Delivery:
+def delivery_of(job: Job, header: PlainHeader, desk: Desk) -> Delivery:
     """Return the delivery for a packet with this plain header.
 
     Raises NotYetHandled, UnknownType, and what the delivery itself has against it.
     """
     kind = header.kind
     if kind in (EXEC, EXEC_FAT):
-        from muleteer.tossing.execution import ExecDelivery  # noqa: PLC0415 - for exec only
+        from muleteer.tossing.execution import ExecDelivery  # for exec only
 
-        return ExecDelivery(job, header, counter)
+        return ExecDelivery(job, header, desk)
     if kind == AREA:
         raise NotYetHandled(feature="An area packet")
     if kind not in _DELIVERIES:
         raise UnknownType(kind=kind)
-    return _DELIVERIES[kind](job, header, counter)
+    return _DELIVERIES[kind](job, header, desk)

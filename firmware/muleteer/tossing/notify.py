@@ -25,9 +25,9 @@ class Mailer:
         """
         if mail is None or not self._argv:
             return ""
-        import os  # noqa: PLC0415 - 0.8 ms, and most mails are to nobody
+        import os  # 0.8 ms, and most mails are to nobody
 
-        from muleteer.tossing.handles import run  # noqa: PLC0415 - subprocess costs 15 ms
+        from muleteer.tossing.handles import run  # subprocess costs 15 ms
 
         text = compose(mail, subject, output)
         argv = [*self._argv, mail.recipient]
@@ -63,6 +63,6 @@ def encoded(text: str) -> str:
 
 
 def _base64(data: bytes) -> str:
-    from binascii import b2a_base64  # noqa: PLC0415 - mails only
+    from binascii import b2a_base64  # mails only
 
     return b2a_base64(data, newline=False).decode()

@@ -86,7 +86,7 @@ class Enveloper:
         if count == 1:
             return sealer.run(plain, read, out.take, out.give, minsize=minsize, maxsize=maxsize)
 
-        from muleteer.tossing.channel import Channel  # noqa: PLC0415 - threads only for routes
+        from muleteer.tossing.channel import Channel  # threads only for routes
 
         sizes: list[int] = []
 

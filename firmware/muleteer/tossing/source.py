@@ -49,7 +49,7 @@ def open_source(disk: Disk, path: str) -> Source:
     try:
         file = disk.open_read(path, follow=True)
     except IsADirectoryError:
-        from muleteer.tossing.archive import Archive  # noqa: PLC0415 - tarfile costs 20 ms
+        from muleteer.tossing.archive import Archive  # tarfile costs 20 ms
 
         archive = Archive(disk, path)
         return Source(archive.read, None, archive.close, is_archive=True)

@@ -51,7 +51,7 @@ class Squeezed:
         return self.read(view)
 
     def _threaded(self, compressed: Read) -> Read:
-        from muleteer.tossing.channel import Channel  # noqa: PLC0415 - threads only for large bodies
+        from muleteer.tossing.channel import Channel  # threads only for large bodies
 
         self._channel = Channel(lambda channel: _pump(compressed, channel), _PIECE)
         return self._channel.__enter__().read

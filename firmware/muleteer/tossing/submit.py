@@ -151,7 +151,7 @@ class Submitter:
         if not compress:
             name, size = self._send(node, nice, header, read, minsize=minsize, maxsize=maxsize, via=via)
         else:
-            from muleteer.tossing.squeeze import Squeezed  # noqa: PLC0415 - for exec only
+            from muleteer.tossing.squeeze import Squeezed  # for exec only
 
             with Squeezed(read) as squeezed:
                 name, size = self._send(node, nice, header, squeezed, minsize=minsize, maxsize=maxsize, via=via)
