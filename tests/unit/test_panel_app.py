@@ -139,6 +139,17 @@ async def test_what_the_agent_says_is_on_lamps_and_screens(agent, header, log, n
     assert log == []
 
 
+async def test_the_panel_said_that_there_is_no_agent_before_it_had_asked(agent, header, log, nursery):
+    board, screen = WitnessedBoard(header), Witness()
+    await nursery.start(agent.serve)
+    nursery.start_soon(panel(agent, log, board, [screen]).run)
+    with trio.fail_after(SECONDS_MAX):
+        first = await screen._receive.receive()
+        lamps = await board._receive.receive()
+    assert first.page.kind == "idle"
+    assert SLOW not in lamps.values()
+
+
 async def test_an_agent_that_goes_takes_its_word_with_it_and_may_come_back(agent, header, log, nursery):
     board, screen = WitnessedBoard(header), Witness()
     nursery.start_soon(panel(agent, log, board, [screen]).run)

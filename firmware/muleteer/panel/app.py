@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from muleteer.panel.lamps import Lit
     from muleteer.panel.page import Page, Size
     from muleteer.panel.terminal import TerminalView
+
+
+ANSWER_SECONDS: Final = 1.0
 
 
 class Screen(Protocol):
@@ -111,6 +114,9 @@ class PanelApp:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._until_told, nursery.cancel_scope)
                 nursery.start_soon(listen, self._socket_path, self._latest)
+                # Not to say "no agent" before it was asked; one that does not answer is as good as none.
+                with trio.move_on_after(ANSWER_SECONDS):
+                    await self._latest.asked.wait()
                 nursery.start_soon(self._blink)
                 nursery.start_soon(self._show)
         finally:

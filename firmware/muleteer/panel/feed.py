@@ -24,14 +24,19 @@ _DRAIN_SECONDS: Final = 0.001  # how long the one thread may wait for the rest o
 
 
 class Latest:
-    """The newest status (None: the agent is not running) and a way to wait for the next."""
+    """The newest status (None: the agent is not running) and a way to wait for the next.
+
+    Until `asked` is set, nobody has tried to reach the agent, and nothing is known of it.
+    """
 
     def __init__(self) -> None:
         self.status: Status | None = None
+        self.asked = trio.Event()
         self._changed = trio.Event()
 
     def put(self, status: Status | None) -> None:
         """Take what was heard just now."""
+        self.asked.set()
         if status is None and self.status is None:
             return
         self.status = status
