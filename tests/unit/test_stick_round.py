@@ -319,7 +319,7 @@ class TestSending:
         assert (result.sent, result.sent_again, result.retired) == (1, 1, 1)
         assert not tx(scene)
 
-    @pytest.mark.parametrize("damage", [lambda p: p[:-1] + b"!", lambda p: p[:9]])
+    @pytest.mark.parametrize("damage", [lambda p: p[:-1] + bytes([p[-1] ^ 1]), lambda p: p[:9]])
     def test_one_that_lies_there_damaged_is_replaced(self, scene, damage):
         name = scene.queue(b"letter")
         put(scene.disk, f"{scene.stick_path()}/{name}", damage(scene.known[name]))
