@@ -340,7 +340,7 @@ class TestSending:
         bad, good = scene.queue(b"bad"), scene.queue(b"good")
         path = scene.spool.path(CABIN.id, "tx", bad)
         scene.disk.unlink(path)
-        put(scene.disk, path, scene.known[bad][:-1] + b"!")
+        put(scene.disk, path, scene.known[bad][:-1] + bytes([scene.known[bad][-1] ^ 1]))
         scene.lay_out(CABIN)
         result = scene.run()
         assert holds(result) == {bad: Hold.UNREADABLE}

@@ -78,7 +78,7 @@ def test_a_damaged_one_in_rx_is_replaced(scene):
     (name,) = scene.known
     path = scene.spool.path(CABIN.id, "rx", name)
     scene.disk.unlink(path)
-    put(scene.disk, path, scene.known[name][:-1] + b"!")
+    put(scene.disk, path, scene.known[name][:-1] + bytes([scene.known[name][-1] ^ 1]))
     assert receive(scene)
     assert scene.disk.image()[path] == scene.known[name]
     assert not scene.names_on_stick(HOME, CABIN)
