@@ -174,6 +174,24 @@ class DeliveryFailed(PeerError):
     exit_code = 70
 
 
+class BadGreeting(PeerError):
+    """The first message of the call was not meant for us: {problem}. Compare `noisepub` on both sides."""
+
+    exit_code = 71
+
+
+class ReplayedGreeting(BadGreeting):
+    """The first message of the call came before: somebody recorded it and sent it again. It was turned away."""
+
+    exit_code = 73
+
+
+class BadFrame(PeerError):
+    """The other end of the call sent what cannot be understood: {problem}. The call was ended, what came whole is kept."""
+
+    exit_code = 72
+
+
 # ---------------------------------------------------------------------------------------------- carriers
 
 
@@ -211,6 +229,18 @@ class StillMounted(CarrierError):
     """{device} is still mounted: {problem}. Do not pull it: wait for its lamp, or power the box off first."""
 
     exit_code = 35
+
+
+class LinkFailed(CarrierError):
+    """No connection to {address}: {problem}. Check the address and the line; it is tried again later."""
+
+    exit_code = 36
+
+
+class CannotListen(LinkFailed):
+    """Cannot listen at {address}: {problem}. Another program may listen there already, or the address is not ours."""
+
+    exit_code = 37
 
 
 # ---------------------------------------------------------------------------------------------- our own disk
@@ -276,6 +306,12 @@ class NotYetSupported(UsageError):
     exit_code = 1
 
 
+class BadCron(UsageError):
+    """{text!r} is no cron expression: {problem}. Write minute, hour, day, month, weekday, like "*/10 * * * *"."""
+
+    exit_code = 1
+
+
 class PacketTooBig(UsageError):
     """The packet would have {size} bytes, above the limit of {limit}. Raise -maxsize or send less."""
 
@@ -301,6 +337,12 @@ class AgentRunning(UsageError):
     """Another agent holds {lock} and serves {path}. Stop it first, or give this one another `socket`."""
 
     exit_code = 62
+
+
+class CallRefused(UsageError):
+    """{neighbour} is not called: {problem}. `muleteer status` shows its lines and their limits."""
+
+    exit_code = 67
 
 
 class UnknownPacket(UsageError):

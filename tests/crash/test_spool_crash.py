@@ -191,6 +191,13 @@ def update_ledger(disk):
     disk.mark("forget 0")
     ledger.forget(names[:1])
     disk.mark("forgot 0")
+    disk.mark("forget 1")
+    ledger.retire(names[1:2])
+    disk.mark("retired 1 BLUE")
+    disk.mark("retired 1 RED stick")
+    disk.mark("clear 1 BLUE")
+    ledger.cleared("BLUE", names[:2])
+    disk.mark("cleared 1 BLUE")
 
 
 # ---------------------------------------------------------------------------------------------- what must hold
@@ -247,10 +254,17 @@ def check_ledger(disk, cut):
         name = mth(packet(int(number)))
         copies = [copy.runner for copy in ledger.where(name)]
         assert set(copies) <= {"BLUE", "RED stick"}, "a torn line was believed"
-        if verb == "carried" and not (number == "0" and "forget 0" in cut.marks):
+        if verb == "carried" and f"forget {number}" not in cut.marks:
             assert runner[0] in copies, f"{mark} was promised"
-        if verb == "forgot":
+        if verb in ("forgot", "retired"):
             assert not copies
+        if verb == "retired" and f"clear {number} {runner[0]}" not in cut.marks:
+            assert name in ledger.litter(runner[0], PEER), f"{mark} was promised"
+        if verb == "cleared":
+            assert name not in ledger.litter(runner[0], PEER)
+    for on in ("BLUE", "RED stick"):
+        only = [mth(packet(1))] if "forget 1" in cut.marks else []
+        assert ledger.litter(on, PEER) in ([], only), "what nobody acknowledged is taken for litter"
 
 
 # ---------------------------------------------------------------------------------------------- cut everywhere

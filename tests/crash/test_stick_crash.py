@@ -172,6 +172,48 @@ class ReadOnlyTripWithoutSeenMarks(ReadOnlyTrip):
     SEEN = False
 
 
+class TripWithLitter(Trip):
+    """Farm has acknowledged two packets by another way, and one left tx without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        scene = self.scene
+        self.litter = [self.leave(b"acknowledged"), self.leave(b"acknowledged, too", base="NNCP")]
+        self.only_copy = self.leave(b"taken out of tx by a person")
+        names = [*self.litter, self.only_copy]
+        scene.ledger.carried("blue", FARM.id, names, scene.disk.now)
+        scene.ledger.carried("red", FARM.id, self.litter, scene.disk.now)
+        scene.ledger.retire(self.litter)
+        scene.ledger.forget([self.only_copy])
+        scene.disk.settle()
+
+    def leave(self, payload: bytes, base: str = "") -> PacketName:
+        return self.scene.on_stick(payload, sender=HOME, recipient=FARM, base=base)
+
+    def check(self, disk: FakeDisk, cut: object) -> None:
+        self.may_come_back = cut.before.startswith("the end of a further run") and f"fsync_dir {STICK}" in cut.before
+        self.check_litter(disk)
+        super().check(disk, cut)
+
+    def check_next_insertion(self, survivor: FakeDisk) -> None:
+        disk = survivor.reborn(copy.deepcopy(survivor.inodes))
+        self.scene.after(disk).run(KEEPS)
+        super().check_next_insertion(survivor)
+        self.check_litter(disk)
+        assert self.scene.after(disk).ledger.litter("blue", FARM.id) == []
+
+    def check_litter(self, disk: FakeDisk) -> None:
+        ledger = self.scene.after(disk).ledger
+        known = ledger.litter("blue", FARM.id)
+        if not self.may_come_back:  # removed without a sync, and found absent by the same kernel: then the copy stays
+            assert {*known} >= self.lying(disk), "forgotten before it was gone"
+        assert ledger.litter("red", FARM.id) == self.litter
+        assert (FARM.id, HOME.id, self.only_copy) in self.places(disk)[1], "the only copy is gone"
+
+    def lying(self, disk: FakeDisk) -> set[PacketName]:
+        return {name for name in self.litter if (FARM.id, HOME.id, name) in self.places(disk)[1]}
+
+
 def _id(text: str) -> bytes:
     return PacketName.parse(text)
 
@@ -184,6 +226,14 @@ def test_cut_before_every_operation():
     assert coverage.survivors > 200
 
 
+def test_cut_before_every_operation_of_a_round_that_sweeps():
+    trip = TripWithLitter()
+    coverage = enumerate_cuts(trip.build, trip.act, trip.recover, trip.check, limit=16)
+    print(coverage)
+    assert coverage.cuts > 60
+    assert coverage.survivors > 100
+
+
 @pytest.mark.parametrize("kind", [TripWithAnswers, ReadOnlyTrip, ReadOnlyTripWithoutSeenMarks])
 def test_cut_before_every_operation_of_other_rounds(kind):
     trip = kind()
@@ -194,8 +244,9 @@ def test_cut_before_every_operation_of_other_rounds(kind):
 
 @pytest.mark.parametrize("under", ["/spool", STICK])
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.ENODEV], ids=errno.errorcode.get)
-def test_fail_every_operation(code, under):
-    trip = Trip()
+@pytest.mark.parametrize("kind", [Trip, TripWithLitter])
+def test_fail_every_operation(kind, code, under):
+    trip = kind()
     coverage = enumerate_failures(
         trip.build,
         trip.act,

@@ -56,6 +56,15 @@ def test_what_is_written_is_hashed_and_whole(where, size, way):
     assert os.listdir(where) == ["final"]
 
 
+def test_a_small_write_does_not_overtake_a_large_one_that_waits_for_its_buffer_to_fill(where):
+    pieces = [pattern(600_000)[:600_000], pattern(600_000)[1:], b"small"]
+    with Draft(RealDisk(), where) as draft:
+        draft.open()
+        for piece in pieces:
+            draft.write(piece)
+        assert draft.finish_writing() == mth(b"".join(pieces))
+
+
 def test_a_large_draft_uses_few_buffers(where):
     lent = set()
     with Draft(RealDisk(sync=False), where) as draft:

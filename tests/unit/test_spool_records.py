@@ -10,9 +10,11 @@ from muleteer.errors import LogError, SpoolError, UsageError
 from muleteer.formats.ids import NodeId
 from muleteer.formats.mth import mth
 from muleteer.formats.recfile import parse_records
+from muleteer.spool import ledger as ledger_module
+from muleteer.spool import line_file
 from muleteer.spool.aside import OUTPUT_MAX, REASON_MAX, Aside
 from muleteer.spool.disk import RealDisk
-from muleteer.spool.ledger import COPIES_MAX, Carried, Ledger
+from muleteer.spool.ledger import COPIES_MAX, RUNNER_MAX, Carried, Ledger
 from muleteer.spool.logbook import Logbook
 from muleteer.spool.spool import Spool
 from muleteer.spool.sweep import Swept, is_draft_name, sweep, sweep_drafts
@@ -198,6 +200,86 @@ def test_tidy_keeps_only_what_is_queued(spool):
     assert ledger.tidy(NAMES[:2]) == 4
     assert ledger.tidy(NAMES[:2]) == 0
     assert Ledger(spool).names() == NAMES[:2]
+
+
+# ---------------------------------------------------------------------------------------------- litter
+
+
+def test_copies_of_what_was_acknowledged_are_litter_on_every_runner_until_they_are_gone(spool):
+    ledger = Ledger(spool)
+    ledger.carried("BLUE", PEER, NAMES[:2], 100)
+    ledger.carried("a label, with 100 % ü\udcff", PEER, NAMES[1:3], 200)
+    ledger.carried("BLUE", OTHER, NAMES[3:4], 300)
+    ledger.retire([*NAMES[:2], NAMES[3], NAMES[5]])
+    for reader in (ledger, Ledger(spool)):
+        assert reader.names() == [NAMES[2]]
+        assert reader.litter("BLUE", PEER) == NAMES[:2]
+        assert reader.litter("a label, with 100 % ü\udcff", PEER) == [NAMES[1]]
+        assert reader.litter("BLUE", OTHER) == [NAMES[3]]
+        assert reader.litter("RED", PEER) == []
+    ledger.cleared("BLUE", [NAMES[0], NAMES[3], NAMES[4]])
+    assert Ledger(spool).litter("BLUE", PEER) == [NAMES[1]]
+    assert Ledger(spool).litter("BLUE", OTHER) == []
+
+
+def test_what_left_tx_without_an_acknowledgement_is_no_litter(spool):
+    """A person removed it, or nncp-xfer took it away: the copy on the runner may be the only one."""
+    ledger = Ledger(spool)
+    ledger.carried("BLUE", PEER, NAMES[:2], 100)
+    ledger.forget(NAMES[:1])
+    ledger.tidy([])
+    ledger.retire(NAMES[:2])
+    assert ledger.litter("BLUE", PEER) == []
+
+
+def test_a_packet_that_is_carried_anew_is_no_litter(spool):
+    """A power cut may bring it back to tx."""
+    ledger = Ledger(spool)
+    ledger.carried("BLUE", PEER, NAMES[:1], 100)
+    ledger.carried("RED", PEER, NAMES[:1], 100)
+    ledger.retire(NAMES[:1])
+    ledger.carried("BLUE", PEER, NAMES[:1], 200)
+    assert ledger.litter("BLUE", PEER) == []
+    assert ledger.litter("RED", PEER) == NAMES[:1]
+
+
+def test_litter_outlives_tidying_and_the_rewriting_of_a_worn_ledger(spool, disk):
+    ledger = Ledger(spool)
+    long = "x" * (RUNNER_MAX + 9)
+    ledger.carried(long, PEER, NAMES[:3], 100)
+    ledger.retire(NAMES[:2])
+    ledger.tidy([])
+    for now in range(300):
+        ledger.carried("RED", PEER, NAMES[4:5], now)
+    assert len(disk.image()["/spool/muleteer/ledger"].split(b"\n")) < 280
+    assert Ledger(spool).litter(long, PEER) == NAMES[:2]
+    Ledger(spool).cleared(long, NAMES[:2])
+    assert ledger.litter(long, PEER) == []
+
+
+def test_litter_is_bounded_and_the_oldest_is_forgotten(spool, disk, monkeypatch):
+    monkeypatch.setattr(ledger_module, "LITTER_MAX", 50)
+    monkeypatch.setattr(ledger_module, "_FORGOTTEN_AT_ONCE", 10)
+    ledger = Ledger(spool)
+    names = [mth(b"%d" % number) for number in range(400)]
+    for start in range(0, 400, 8):
+        ledger.carried("BLUE", PEER, names[start : start + 8], 1)
+        ledger.retire(names[start : start + 8])
+    left = ledger.litter("BLUE", PEER)
+    assert left == names[-len(left) :]
+    assert 40 <= len(left) <= 50
+    assert Ledger(spool).litter("BLUE", PEER) == left
+    assert len(disk.image()["/spool/muleteer/ledger"].split(b"\n")) < 2 * 50 + 300
+
+
+def test_lines_about_litter_that_are_none_are_passed_over(spool, disk):
+    ledger = Ledger(spool)
+    ledger.carried("BLUE", PEER, NAMES[:1], 1)
+    ledger.retire(NAMES[:1])
+    with disk.append("/spool/muleteer/ledger") as file:
+        for body in (f"~ {PEER} ../../etc/passwd BLUE", "~ x y", ". nothing BLUE"):
+            file.write(line_file._seal(body))
+    assert Ledger(spool).litter("BLUE", PEER) == NAMES[:1]
 
 
 # ---------------------------------------------------------------------------------------------- sweep

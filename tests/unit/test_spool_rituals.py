@@ -16,6 +16,7 @@ from muleteer.spool.check import promote
 from muleteer.spool.disk import ensure_dir
 from muleteer.spool.draft import Draft
 from muleteer.spool.ledger import Ledger
+from muleteer.spool.line_file import LineFile
 from muleteer.spool.spool import Spool
 from muleteer.spool.sweep import sweep
 from muleteer.testing.crash import PromiseBroken, enumerate_cuts, enumerate_failures
@@ -246,7 +247,7 @@ def test_a_ledger_whose_fsync_failed_is_written_anew():
 
 
 def test_appending_to_a_ledger_whose_fsync_failed_is_noticed(monkeypatch):
-    monkeypatch.setattr(Ledger, "_sync", lambda _ledger, file: file.fsync())
+    monkeypatch.setattr(LineFile, "_sync", lambda _file, opened: opened.fsync())
     with pytest.raises(PromiseBroken, match="was promised"):
         judge_the_ledger()
 

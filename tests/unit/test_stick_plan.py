@@ -11,6 +11,7 @@ from muleteer.carriers.stick_plan import (
     RESERVE_CLUSTERS,
     Queued,
     StickAllowance,
+    StickTerms,
     StickTraits,
     cost_of,
     hold_of,
@@ -27,6 +28,14 @@ PLENTY = 1 << 40
 
 def queued(size=1000, nice=100, *, node=BOB, number=0, **more):
     return Queued(node, PacketName(number.to_bytes(32, "big")), nice, size, **more)
+
+
+def test_a_neighbour_with_terms_of_its_own_has_those_and_no_others():
+    allowance = StickAllowance(nice=96, special={EVE: StickTerms(nice=200, size=500), BOB: StickTerms(send=False)})
+    assert hold_of(queued(400, 200, node=EVE), allowance, FAT) is None
+    assert hold_of(queued(501, node=EVE), allowance, FAT) is Hold.TOO_BIG
+    assert hold_of(queued(1, 1), allowance, FAT) is Hold.ONE_WAY
+    assert hold_of(queued(nice=97, node=NodeId(b"c" * 32)), allowance, FAT) is Hold.TOO_NICE
 
 
 def test_ceilings_are_inclusive():

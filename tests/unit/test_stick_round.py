@@ -8,7 +8,7 @@ import errno
 import pytest
 
 from muleteer.carriers import stick_layout
-from muleteer.carriers.stick_plan import StickAllowance, StickTraits
+from muleteer.carriers.stick_plan import StickAllowance, StickTerms, StickTraits
 from muleteer.carriers.stick_report import Hold, Step
 from muleteer.errors import BadBlock, MountRefused, RunnerFailed, RunnerGone, RunnerReadOnly, SpoolFull
 from muleteer.formats.ids import PacketName
@@ -284,6 +284,33 @@ class TestSending:
         assert scene.names_on_stick() == [str(good)]
         assert tx(scene) == {nice, big}
 
+    def test_a_bay_that_only_takes_in_loads_nothing(self, scene):
+        scene.on_stick(b"in")
+        scene.lay_out(CABIN)
+        queued = scene.queue(b"out")
+        result = scene.run(StickAllowance(send=False))
+        assert (result.received, result.sent, result.complete) == (1, 0, True)
+        assert holds(result) == {queued: Hold.ONE_WAY}
+        assert scene.names_on_stick() == []
+
+    def test_a_bay_that_only_loads_takes_nothing_in(self, scene):
+        there = scene.on_stick(b"in")
+        scene.queue(b"out")
+        result = scene.run(StickAllowance(receive=False))
+        assert (result.received, result.sent, result.complete) == (0, 1, True)
+        assert scene.names_on_stick(HOME, CABIN) == [str(there)]
+        assert scene.acks == []
+
+    def test_each_neighbour_has_its_own_terms(self, scene):
+        left, _ = scene.on_stick(b"in"), scene.on_stick(b"in, too", sender=FARM)
+        big, small = scene.queue(bytes(5000)), scene.queue(bytes(5000), recipient=FARM)
+        result = scene.run(StickAllowance(size=9000, special={CABIN.id: StickTerms(size=4000, receive=False)}))
+        assert (result.received, result.sent) == (1, 1)
+        assert holds(result) == {big: Hold.TOO_BIG}
+        assert tx(scene) == {big}
+        assert scene.names_on_stick(FARM) == [str(small)]
+        assert scene.names_on_stick(HOME, CABIN) == [str(left)]
+
     def test_what_does_not_fit_waits_and_blocks_nothing(self):
         scene = StickScene(FakeDisk({STICK: Volume(FAT, capacity=100_000)}))
         scene.lay_out(CABIN)
@@ -430,6 +457,20 @@ class TestAcknowledgingNeighbours:
         result = scene.run(self.KEEPS, now=scene.disk.now + 51)
         assert result.sent == 1
         assert [copy.runner for copy in scene.ledger.where(name)] == ["red", "blue"]
+
+    def test_a_stick_that_never_goes_there_kept_all_others_from_taking_the_packet(self, scene):
+        """It comes back with it, overdue, and takes it again before the next stick comes: so it went on for ever."""
+        name = scene.queue(b"insured")
+        scene.lay_out(CABIN)
+        began = scene.disk.now
+        scene.run(self.KEEPS, runner="red")
+        result = scene.run(self.KEEPS, runner="red", now=began + 101)
+        assert (result.sent, result.sent_again) == (1, 1)
+        assert [copy.name for copy in scene.ledger.overdue(began + 102, 100.0)] == [name]
+        scene.disk.unlink(f"{scene.stick_path()}/{name}")  # as on the next stick
+        assert scene.run(self.KEEPS, runner="blue", now=began + 102).sent == 1
+        assert [copy.runner for copy in scene.ledger.where(name)] == ["red", "blue"]
+        assert not scene.ledger.overdue(began + 103, 100.0)
 
     def test_pulled_while_verifying_keeps_what_was_verified(self, scene):
         names = [scene.queue(bytes([n]), nice=n) for n in (1, 2)]

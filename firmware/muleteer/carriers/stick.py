@@ -3,18 +3,20 @@
 
 1. Look: which directories of ours and our neighbours' are there. None: the stick is foreign, nothing is touched
    (unless it is blank and the rule says it may be laid out).
-2. Receive what is for us from neighbours, most urgent first; only what hashes to its name.
+2. Receive what is for us from neighbours, most urgent first; only what hashes to its name, and from those only of whom
+   the rules let it be taken in.
 3. Acknowledge it, then take it off the stick.
-4. Send what is queued, as far as the rules, the room and the file system allow; what does not fit waits, with a reason.
-5. Read back from the medium what was written. What does not come back as it was is removed, and kept here.
-6. Retire: out of tx, or into the ledger where the neighbour acknowledges.
-7. Sync. A sync that fails, or a directory that cannot be listed, is a problem, and the round is not complete.
+4. Take off what we brought earlier and its recipient has by now, by another way; see `stick_sweep`.
+5. Send what is queued, as far as the rules, the room and the file system allow; what does not fit waits, with a reason.
+6. Read back from the medium what was written. What does not come back as it was is removed, and kept here.
+7. Retire: out of tx, or into the ledger where the neighbour acknowledges.
+8. Sync. A sync that fails, or a directory that cannot be listed, is a problem, and the round is not complete.
 
 Unmounting, the pull-lamp and tossing are the agent's.
 
 A round may be broken off anywhere, by the power, by a pull or by `stop`: it leaves nothing to repair (see the tables in
-`stick_receive` and `stick_send`), and the next insertion completes it. Where the stick is pulled, `run` raises
-RunnerGone, and `result` says what was done until then.
+`stick_receive`, `stick_send` and `stick_sweep`), and the next insertion completes it. Where the stick is pulled, `run`
+raises RunnerGone, and `result` says what was done until then.
 """
 
 from __future__ import annotations
@@ -142,6 +144,7 @@ class Round:
                 self.result.read_only = self._medium.meaning(error) is Fault.READ_ONLY
 
     def _receive(self, layout: StickLayout) -> None:
+        layout.incoming = [found for found in layout.incoming if self._allowance.terms_for(found[0]).receive]
         receiver = Receiver(
             self._medium,
             self._spool,
@@ -176,6 +179,6 @@ class Round:
     def _hold_everything(self, nodes: Collection[NodeId]) -> None:
         self.result.problem(RunnerReadOnly(runner=self._medium.runner))
         for node in nodes:
-            if node != self._own and self._allowance.carries_for(node):
+            if node != self._own and self._allowance.loads_for(node):
                 entries = self._spool.entries(node, "tx")
                 self.result.held += [Held(node, e.name, e.nice, e.size, Hold.READ_ONLY) for e in entries]

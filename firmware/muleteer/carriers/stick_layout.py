@@ -101,7 +101,7 @@ def _look_into(
     refusals: Refusals,
 ) -> None:
     in_use = False
-    for node in {own, *neighbours}:
+    for node in dict.fromkeys((own, *neighbours)):
         path = medium.path(base, str(node))
         if not _is_directory(medium, path, layout, refusals):
             continue

@@ -30,13 +30,23 @@ NAME_COST = 512  # bytes of directory: a 52-character name takes five 32-byte en
 
 
 @dataclass(frozen=True, slots=True)
+class StickTerms:
+    """What a stick may do for one neighbour: ceilings for what it loads (`size` in bytes, None: any), and both ways."""
+
+    nice: int = NICE_MAX
+    size: int | None = None
+    send: bool = True
+    receive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class StickAllowance:
     """What one stick may carry: the rules of its carrier and of its runner, combined.
 
-    `size` is a ceiling for each packet in bytes, None for none; `carry` the neighbours it may carry for, None for all
-    (ourselves only when named). `acknowledging` has the neighbours that acknowledge our packets, each with the seconds
-    after which a packet that is still unacknowledged travels again. `initialise`: whether a stick without NNCP
-    directories may be laid out.
+    `nice`, `size`, `send` and `receive` are its terms for everybody but those who have `special` ones. `carry` has the
+    neighbours it may load packets for, None for all (ourselves only when named). `acknowledging` has the neighbours
+    that acknowledge our packets, each with the seconds after which a packet that is still unacknowledged travels again.
+    `initialise`: whether a stick without NNCP directories may be laid out.
     """
 
     nice: int = NICE_MAX
@@ -44,10 +54,21 @@ class StickAllowance:
     carry: frozenset[NodeId] | None = None
     initialise: bool = False
     acknowledging: Mapping[NodeId, float] = field(default_factory=dict)
+    send: bool = True
+    receive: bool = True
+    special: Mapping[NodeId, StickTerms] = field(default_factory=dict)
+
+    def terms_for(self, node: NodeId) -> StickTerms:
+        """Return the terms for a neighbour."""
+        return self.special.get(node) or StickTerms(self.nice, self.size, self.send, self.receive)
 
     def carries_for(self, node: NodeId) -> bool:
         """Tell whether the `carry` list admits a neighbour."""
         return self.carry is None or node in self.carry
+
+    def loads_for(self, node: NodeId) -> bool:
+        """Tell whether anything may be loaded for a neighbour."""
+        return self.carries_for(node) and self.terms_for(node).send
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +147,12 @@ def hold_of(queued: Queued, allowance: StickAllowance, traits: StickTraits) -> H
     """Return why a packet may not travel on this stick, however empty it is; None if it may."""
     if not allowance.carries_for(queued.node):
         return Hold.NOT_CARRIED
-    if queued.nice > allowance.nice:
+    terms = allowance.terms_for(queued.node)
+    if not terms.send:
+        return Hold.ONE_WAY
+    if queued.nice > terms.nice:
         return Hold.TOO_NICE
-    if allowance.size is not None and queued.size > allowance.size:
+    if terms.size is not None and queued.size > terms.size:
         return Hold.TOO_BIG
     if traits.file_size_max is not None and queued.size > traits.file_size_max:
         return Hold.FILE_LIMIT

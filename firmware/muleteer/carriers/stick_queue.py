@@ -82,7 +82,7 @@ class Gatherer:
 
     def _gather_for(self, node: NodeId, travelling: set[PacketName], load: Load, locks: ExitStack) -> None:
         entries = self._spool.entries(node, "tx")
-        if not self._allowance.carries_for(node):
+        if not self._allowance.loads_for(node):
             load.queue += [_queued(node, entry) for entry in entries]
         elif entries or node in self._layout.outgoing:
             self._gather_one(node, entries, travelling, load, locks)

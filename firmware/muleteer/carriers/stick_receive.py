@@ -303,7 +303,7 @@ class Receiver:
         taken, self._taken = self._taken, []
         self._result.duplicates += len(again)
         self._meter.begin(Step.ACKNOWLEDGING, len(taken) + len(again))
-        secure = {sender: self._is_secure(sender) for sender in {candidate.sender for candidate in taken + again}}
+        secure = {sender: self._is_secure(sender) for sender in dict.fromkeys(found.sender for found in taken + again)}
         quiet = again if self._result.read_only else []  # it will come again and again, to be acknowledged once
         asked = taken + ([] if quiet else again)
         done = self._acknowledge_all([candidate for candidate in asked if secure[candidate.sender]])
@@ -371,5 +371,5 @@ class _Doubting:
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         if kind is not None and issubclass(kind, SpoolError):
-            for sender in {candidate.sender for candidate in self._pending}:
+            for sender in dict.fromkeys(candidate.sender for candidate in self._pending):
                 self._arrivals.doubt(sender)

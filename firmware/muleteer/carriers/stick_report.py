@@ -80,6 +80,7 @@ class Hold(Enum):
     """Why a queued packet did not go onto this stick; the value is the end of the sentence "it waits: ..."."""
 
     NOT_CARRIED = "this stick does not carry for its neighbour"
+    ONE_WAY = "its carrier loads nothing for its neighbour now"
     TOO_NICE = "its niceness is above what this stick may carry"
     TOO_BIG = "it is bigger than what this stick may carry"
     FILE_LIMIT = "it is bigger than a file on this stick can be"
@@ -139,7 +140,8 @@ class RoundResult:
 
     `sent` counts packets that are verified on the stick and were queued here when the round began (`sent_again` of
     them were found there already). `retired` of these left our queue; the others are kept until they are acknowledged.
-    `received` counts packets now in rx that were not before; `duplicates` came again.
+    `received` counts packets now in rx that were not before; `duplicates` came again. `swept` counts our own litter
+    that was taken off: unfinished copies, and copies of packets that their recipients have by now.
     """
 
     received: int = 0

@@ -27,9 +27,11 @@ from muleteer.carriers.readback import ReadBack
 from muleteer.carriers.stick_plan import plan
 from muleteer.carriers.stick_queue import Gatherer
 from muleteer.carriers.stick_report import Hold, Step
+from muleteer.carriers.stick_sweep import Sweeper
 from muleteer.carriers.stick_write import Writer
 from muleteer.errors import RunnerFailed, RunnerGone
 from muleteer.spool.ack_marks import AckMarks
+from muleteer.spool.ledger import RUNNER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from muleteer.carriers.stick_medium import Medium
     from muleteer.carriers.stick_plan import Queued, StickAllowance, StickTraits
     from muleteer.carriers.stick_report import Meter, RoundResult
-    from muleteer.formats.ids import NodeId
+    from muleteer.formats.ids import NodeId, PacketName
     from muleteer.spool.ledger import Ledger
     from muleteer.spool.spool import Spool
 
@@ -81,6 +83,8 @@ class Sender:
         )
         with ExitStack() as locks:
             load = gatherer.gather(nodes, locks)
+            sweeper = Sweeper(self._medium, self._spool, self._ledger, own, layout, self._result, self._stop)
+            sweeper.run(load.directories)
             planned = plan(load.queue, self._allowance, self._traits, self._medium.free_bytes())
             self._result.held += planned.held
             writer = Writer(
@@ -89,7 +93,7 @@ class Sender:
             writer.run(planned.chosen)
             proven = [queued for queued in writer.proven if self._is_certain(queued, load.directories)]
             self._result.sent_again += len(proven)
-            self._retire(proven)
+            self._retire(proven, lay_here=True)
             self._verify(writer.written, load.directories)
 
     def _verify(self, written: list[Queued], directories: dict[NodeId, str]) -> None:
@@ -132,8 +136,12 @@ class Sender:
         self._result.problem(RunnerFailed(runner=self._medium.runner, problem=problem))
         return False
 
-    def _retire(self, verified: list[Queued]) -> None:
-        """Take verified packets out of tx, or note who carries them; empties the list."""
+    def _retire(self, verified: list[Queued], *, lay_here: bool = False) -> None:
+        """Take verified packets out of tx, or note who carries them; empties the list.
+
+        Those that `lay_here` when the stick came are not noted anew if it was the one to take them: they went round
+        and were not delivered. Else a stick that never comes to their recipient would keep all others from taking them.
+        """
         those = verified.copy()
         verified.clear()
         kept: dict[NodeId, list[Queued]] = {}
@@ -145,9 +153,14 @@ class Sender:
                 self._spool.finish(queued.node, "tx", queued.name, settle=False)
                 marks.clear(queued.node, [queued.name])
         for node, ours in kept.items():
-            self._ledger.carried(self._medium.runner, node, [queued.name for queued in ours], self._now)
+            names = [queued.name for queued in ours if not (lay_here and self._is_noted(queued.name))]
+            self._ledger.carried(self._medium.runner, node, names, self._now)
         self._spool.settle()
         self._result.sent += len(those)
         self._result.sent_bytes += sum(queued.size for queued in those)
         self._result.kept += sum(map(len, kept.values()))
         self._result.retired = self._result.sent - self._result.kept
+
+    def _is_noted(self, name: PacketName) -> bool:
+        """Tell whether this stick left with a packet before."""
+        return any(copy.runner == self._medium.runner[:RUNNER_MAX] for copy in self._ledger.where(name))

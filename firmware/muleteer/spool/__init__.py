@@ -10,12 +10,17 @@ layout
     Path arithmetic of an NNCP spool.
 draft, batch
     The ritual for one file, and for a group of files at the price of one.
+part, checker
+    The same for a download that grows over several sessions; checks that take long, beside the session.
 spool, guard
     Packets: commit, list, open, finish, lock; the disk's errors become the spool's.
 check
     Does a packet still hash to its name?
-aside, ledger
-    Why a packet could not be processed; which runner carries a copy of what.
+aside, ledger, accounts, line_file
+    Why a packet could not be processed; which runner carries a copy of what, and which copies are litter; what was
+    spent of each budget; how the latter two are kept.
+greetings
+    Which calls came before, so that a recorded one is refused.
 logbook
     The log file that the reference's tools read.
 sweep, holders

@@ -150,7 +150,7 @@ class Draft:
     def write(self, data: Buffer) -> None:
         """Append bytes; ``data`` is the caller's again on return."""
         with self._guard:
-            if self._given + len(data) <= self._thread_bytes:
+            if self._partial is None and self._given + len(data) <= self._thread_bytes:
                 self._given += len(data)
                 self._consume(memoryview(data))
             else:

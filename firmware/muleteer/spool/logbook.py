@@ -43,6 +43,24 @@ class Logbook:
         when = ("When", rfc3339(self._now_ns()))
         return format_record([when, *error, ("Who", who), *fields, ("Msg", message)])
 
+    def put_by(self, size_max: int) -> bool:
+        """Begin a new log if this one has more than `size_max` bytes; the old one is kept as ``LOG.1``, one back only.
+
+        Return whether it was done. The reference opens the log anew for each record, so it follows. Raises LogError.
+        """
+        if self._target.startswith(DESCRIPTOR):
+            return False
+        try:
+            with self._disk.lock(f"{self._target}.lock", wait=True):
+                if self._disk.stat(self._target).size <= size_max:
+                    return False
+                self._disk.rename(self._target, f"{self._target}.1")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise LogError(path=self._target, problem=(error.strerror or str(error)).lower()) from error
+        return True
+
     def append(self, records: bytes) -> None:
         """Append composed records at once. Raises LogError."""
         try:

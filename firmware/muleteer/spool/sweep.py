@@ -13,7 +13,7 @@
     tx/ack/<PKT> without the packet         removed if it was made before this boot or more than a day ago: a
                                             mark comes before its packet, which may be about to appear
     aside record without its packet         removed: the packet was processed by another program
-    ledger with a torn tail                 passed over by its reader; its next writer ends the torn line
+    ledger or accounts with a torn tail     passed over by their reader; the next writer ends the torn line
     ledger entry without its packet in tx   forgotten
     a packet under its final name           kept, always: it is whole (the ritual), or ``nncp-check`` tells
     .part, .nock, seen/, locks              kept

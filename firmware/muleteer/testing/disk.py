@@ -116,11 +116,11 @@ class FakeDisk(Tree):
 
     def reborn(self, inodes: dict[int, Inode]) -> FakeDisk:
         """Return this machine's disk after a restart that found ``inodes``: no locks, no open files, serials anew."""
-        disk = FakeDisk()
+        disk = type(self)()
         disk.volumes = {mount: dataclasses.replace(volume) for mount, volume in self.volumes.items()}
         disk.now = self.now
         disk.inodes = inodes
-        disk._next_inode = max(inodes) + 1
+        disk.next_inode = max(inodes) + 1
         disk.base = {}  # to act on it and cut again, settle() first
         return disk
 

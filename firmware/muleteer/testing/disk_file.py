@@ -45,7 +45,7 @@ class FakeFile:
             self._step("write", changes=True)
             self._disk.claim(self._inode, len(raw), self._path)
         except OSError as error:
-            if error.errno != errno.EROFS:
+            if error.errno != errno.EROFS and self._inode in self._disk.inodes:
                 self._put(raw[: len(raw) // 2])
             raise
         self._put(raw)
@@ -58,7 +58,8 @@ class FakeFile:
             self._disk.journal.append(Synced(f"failed fsync {self._path}", self._inode, lost=True))
             raise
         finally:
-            self._disk.inodes[self._inode].dirty = False  # also when it failed: the kernel will not try again
+            if self._inode in self._disk.inodes:
+                self._disk.inodes[self._inode].dirty = False  # also when it failed: the kernel will not try again
         self._disk.journal.append(Synced(f"fsync {self._path}", self._inode))
 
     def drop_cache(self, offset: int = 0, length: int = 0) -> None:  # noqa: ARG002 - a file is dropped whole

@@ -101,7 +101,7 @@ class Tree:
         self.now = 1_700_000_000.0
         self.inodes: dict[int, Inode] = {ROOT: Inode(DIRECTORY, "/", self.now, names=1)}
         self.journal: list[Record] = []
-        self._next_inode = ROOT + 1
+        self.next_inode = ROOT + 1
         for mount in sorted(self.volumes):
             if mount != "/":
                 self._mount(mount)
@@ -177,7 +177,7 @@ class Tree:
 
     def new(self, kind: int, parent: int, data: bytearray | None = None, target: str = "") -> int:
         """Make an inode without a name."""
-        inode, self._next_inode = self._next_inode, self._next_inode + 1
+        inode, self.next_inode = self.next_inode, self.next_inode + 1
         volume = self.inodes[parent].volume
         self.inodes[inode] = Inode(kind, volume, self.now, data if data is not None else bytearray(), target=target)
         return inode
@@ -192,6 +192,7 @@ class Tree:
         """Change names together and journal it."""
         for directory, name, inode in changes:
             self.link(directory, name, inode)
+            self.inodes[directory].mtime = self.now
         self.journal.append(Names(text, self.inodes[changes[0][0]].volume, changes))
 
     def link(self, directory: int, name: str, inode: int | None) -> None:

@@ -17,6 +17,8 @@ copy, no mail.)
 
 Each file with unsynced bytes has lost them, has them all, has half of them, or has zeros in their place; all files
 alike, or mixed by the seed. Beyond ``limit`` survivors a cut is sampled; the extremes are always there.
+
+:func:`draw` picks a single one of them by chance, :func:`loose` says what of the present a cut might undo.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from muleteer.spool.disk import DIRECTORY
 from muleteer.testing.disk_tree import JOURNALLED, Inode, Names, Synced, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from muleteer.testing.disk import FakeDisk
     from muleteer.testing.disk_tree import Record
@@ -61,6 +63,29 @@ def survivors(disk: FakeDisk, index: int, *, limit: int, seed: int) -> Iterator[
             yield _build(disk, changes, chosen)
 
 
+def draw(disk: FakeDisk, chance: random.Random, volumes: Sequence[str] | None = None) -> dict[int, Inode]:
+    """Return one of the survivors of a cut now, at random: all there is of it, or of some volumes alone."""
+    places = sorted(disk.volumes) if volumes is None else volumes
+    kept = [change for place in places for change in _draw_names(disk, place, chance)]
+    contents = _contents(disk, disk.journal)
+    chosen = _choose(contents, chance.choice((_FULL, _LOST, _HALF, _ZERO, _MIXED)), chance)
+    return _build(disk, tuple(change for _, _, change in sorted(kept)), chosen)
+
+
+def loose(disk: FakeDisk, volume: str) -> list[str]:
+    """Return in words the changes of a volume that a cut now might undo; removals of names, which cost no mail, too.
+
+    Bytes of files that have no name any more do not count.
+    """
+    groups, syncs = _changes(disk, disk.journal, volume)
+    texts = {place: entry.text for place, entry in enumerate(disk.journal)}
+    found = [texts[group[0][0]] for group in groups if _fate(group, syncs) != _FIRM]
+    contents = _contents(disk, disk.journal)
+    dirty = {number for number, content in contents.items() if content.durable != content.current}
+    places = (node.entries for node in disk.inodes.values() if node.volume == volume)
+    return found + [f"bytes of /{name}" for names in places for name, inode in names.items() if inode in dirty]
+
+
 _Kept = list[tuple[int, int, _Change]]
 """Changes of names that survive, each with its place in the journal."""
 
@@ -77,17 +102,13 @@ def _pick(plans: list[list[_Kept]], limit: int, chance: random.Random) -> Iterat
 
 
 _LOOSE, _FIRM, _DOOMED = range(3)
+_Syncs = dict[int, list[tuple[int, bool]]]
+"""By directory: when it was synced, and whether that failed."""
 
 
 def _plans(disk: FakeDisk, records: list[Record], volume: str, chance: random.Random) -> list[_Kept]:
     """Return the ways in which the names of one volume may survive, from the fewest to all."""
-    groups: list[_Kept] = []
-    syncs: dict[int, list[tuple[int, bool]]] = {}
-    for place, entry in enumerate(records):
-        if isinstance(entry, Names) and entry.volume == volume:
-            groups.append([(place, part, change) for part, change in enumerate(entry.changes)])
-        elif isinstance(entry, Synced) and disk.inodes[entry.inode].kind == DIRECTORY:
-            syncs.setdefault(entry.inode, []).append((place, entry.lost))
+    groups, syncs = _changes(disk, records, volume)
     if disk.volumes[volume].personality == JOURNALLED:
         return _in_order(groups, [_fate(group, syncs) for group in groups])
     changes = list(itertools.chain.from_iterable(groups))
@@ -97,7 +118,33 @@ def _plans(disk: FakeDisk, records: list[Record], volume: str, chance: random.Ra
     return [[*certain, *subset] for subset in _subsets(loose, chance)]
 
 
-def _fate(group: _Kept, syncs: dict[int, list[tuple[int, bool]]]) -> int:
+def _changes(disk: FakeDisk, records: list[Record], volume: str) -> tuple[list[_Kept], _Syncs]:
+    """Return the changes of names of one volume, those made together as one group, and the syncs of directories."""
+    groups: list[_Kept] = []
+    syncs: _Syncs = {}
+    for place, entry in enumerate(records):
+        if isinstance(entry, Names) and entry.volume == volume:
+            groups.append([(place, part, change) for part, change in enumerate(entry.changes)])
+        elif isinstance(entry, Synced) and entry.inode in disk.inodes and disk.inodes[entry.inode].kind == DIRECTORY:
+            syncs.setdefault(entry.inode, []).append((place, entry.lost))
+    return groups, syncs
+
+
+def _draw_names(disk: FakeDisk, volume: str, chance: random.Random) -> _Kept:
+    """Return one of the ways of :func:`_plans`, without making the others."""
+    groups, syncs = _changes(disk, disk.journal, volume)
+    if disk.volumes[volume].personality == JOURNALLED:
+        fates = [_fate(group, syncs) for group in groups]
+        count = chance.randint(_least(fates), len(groups))
+        holed = chance.random() < 0.5
+        kept = [group for group, fate in zip(groups[:count], fates, strict=False) if not (holed and fate == _DOOMED)]
+        return list(itertools.chain.from_iterable(kept))
+    share = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))
+    changes = itertools.chain.from_iterable(groups)
+    return [change for change in changes if _fate([change], syncs) == _FIRM or chance.random() < share]
+
+
+def _fate(group: _Kept, syncs: _Syncs) -> int:
     """Tell what the first sync after some changes, of a directory of theirs, made of them."""
     after = [sync for place, _, change in group for sync in syncs.get(change[0], ()) if sync[0] > place]
     if all(change[2] is None for _, _, change in group):
@@ -107,9 +154,12 @@ def _fate(group: _Kept, syncs: dict[int, list[tuple[int, bool]]]) -> int:
     return _DOOMED if min(after)[1] else _FIRM
 
 
+def _least(fates: list[int]) -> int:
+    return max((number + 1 for number, fate in enumerate(fates) if fate == _FIRM), default=0)
+
+
 def _in_order(groups: list[_Kept], fates: list[int]) -> list[_Kept]:
-    least = max((number + 1 for number, fate in enumerate(fates) if fate == _FIRM), default=0)
-    counts = range(least, len(groups) + 1)
+    counts = range(_least(fates), len(groups) + 1)
     whole = [groups[:count] for count in counts]
     holed = []
     if _DOOMED in fates:
