@@ -13,13 +13,13 @@ from muleteer.config.appliance import (
     OLED_KINDS,
     AgentRules,
     BayRule,
-    CarrierRule,
     NeighbourRule,
     PanelRules,
     RunnerRule,
     TossRules,
     parse_appliance,
 )
+from muleteer.config.carrier_rules import CarrierRule
 from muleteer.config.check import check
 from muleteer.config.compiled import to_config, to_plain
 from muleteer.config.complaints import Complaints

@@ -9,7 +9,6 @@ import muleteer.config
 from muleteer.config.appliance import (
     AgentRules,
     BayRule,
-    CarrierRule,
     NeighbourRule,
     PanelRules,
     RunnerRule,
@@ -18,6 +17,7 @@ from muleteer.config.appliance import (
     parse_appliance,
     require_known_names,
 )
+from muleteer.config.carrier_rules import CarrierRule
 from muleteer.config.load import load
 from muleteer.errors import ConfigError, ConfigErrors
 
@@ -100,7 +100,7 @@ COMPLAINTS = [
     ('[carrier.stick]\nsize = "5 mb"', "carrier.stick.size (line 2): '5 mb' is no size. Write a number and a unit"),
     (
         '[carrier.stick]\nkind = "sneaker"',
-        "carrier.stick.kind (line 2): 'sneaker' is not possible here. Known here: stick.",
+        "carrier.stick.kind (line 2): 'sneaker' is not possible here. Known here: net, pipe, stick.",
     ),
     ("[toss]\ntime_limit = 600", "toss.time_limit (line 2): 600 has no unit."),
     (

@@ -90,7 +90,11 @@ BOB_COMPLAINTS = [
         "'FALSH' is no niceness. Write FLASH, PRIORITY,",
     ),
     ("calls: [{cron: '* * * * *', xx: up\n}]", "neigh.bob.calls[0].xx", "'up' is no direction. Write rx or tx,"),
-    ("calls: [{cron: daily\n}]", "neigh.bob.calls[0].cron", "'daily' is no cron expression."),
+    (
+        "calls: [{cron: daily\n}]",
+        "neigh.bob.calls[0].cron",
+        "'daily' is no cron expression: it has 1 field, not 5 to 7. Write minute,",
+    ),
     (
         "calls: [{cron: '* * * * *', nock: yes\n}]",
         "neigh.bob.calls[0].nock",

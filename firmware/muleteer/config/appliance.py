@@ -7,10 +7,12 @@ folder explains all keys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from muleteer.config import toml
+from muleteer.config.carrier_rules import STICK, CarrierRule
+from muleteer.config.carrier_table import carrier, implicit_lines
 from muleteer.config.complaints import Complaints, show_value, suggestion
 from muleteer.config.positions import toml_lines
 from muleteer.config.read import decode, read_file
@@ -21,7 +23,6 @@ from muleteer.formats.niceness import MAX
 if TYPE_CHECKING:
     from muleteer.config.model import Config
 
-CARRIER_KINDS = ["stick"]
 OLED_KINDS = ["none", "auto", "ssd1306-128x64", "ssd1306-128x32", "sh1106-128x64"]
 LAMPS = ["power", "working", "attention"]
 BCM_PIN_MAX = 27
@@ -33,12 +34,30 @@ SOCKET_SIZE_MAX = 107
 DAY_SECONDS = 86400
 
 
+LISTEN = ("[::]:5400",)
+"""Where neighbours may call: NNCP's port on every interface, IPv4 as well as IPv6."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentRules:
-    """`[agent]`: the name on the panel, and where the agent listens for `muleteer status`."""
+    """`[agent]`: the name on the panel, and where the agent listens for `muleteer status` (a socket).
+
+    `listen` are addresses where neighbours may call; with `multicast` they hear of us, and we of them, as far as
+    `mcd-send` and `mcd-listen` in nncp.hjson say.
+    """
 
     name: str
     socket: str
+    listen: tuple[str, ...] = LISTEN
+    multicast: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRules:
+    """`[held]`: whether the sender of a packet in transit is told that it is held, and after how many seconds."""
+
+    tell: bool = False
+    after_s: int = DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +67,6 @@ class TossRules:
     path: str
     time_limit_s: int
     seen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CarrierRule:
-    """`[carrier.NAME]`: a way packets travel, and the highest niceness and size (bytes; None: any) it takes."""
-
-    name: str
-    kind: str
-    nice: int
-    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class PanelRules:
 
 @dataclass(frozen=True, slots=True)
 class Appliance:
-    """A whole muleteer.toml."""
+    """A muleteer.toml: `carriers` are those of sticks, `lines` those that call (net, pipe), in the file's order."""
 
     path: str
     nncp: str
@@ -120,6 +129,8 @@ class Appliance:
     runners: tuple[RunnerRule, ...]
     neighbours: dict[str, NeighbourRule]
     panel: PanelRules
+    lines: dict[str, CarrierRule] = field(default_factory=lambda: {rule.name: rule for rule in implicit_lines()})
+    held: HeldRules = HeldRules()
 
     def neighbour(self, name: str) -> NeighbourRule:
         """Return the rule for a neighbour, the default one if none is written."""
@@ -146,9 +157,12 @@ def parse_appliance(data: bytes, path: str) -> Appliance:
     text = decode(data, path).replace("\r\n", "\n")
     complaints = Complaints(path, lambda key: toml_lines(text).of(key))
     top = Section(toml.parse(text, path), (), complaints)
-    carriers = {name: _carrier(name, section) for name, section in top.tables("carrier")}
-    carriers = carriers or {"stick": CarrierRule("stick", "stick", MAX, None)}
-    bays = {name: _bay(name, section, carriers) for name, section in top.tables("bay")}
+    written = {name: carrier(name, section) for name, section in top.tables("carrier")}
+    carriers = {name: rule for name, rule in written.items() if rule.kind == STICK} or {
+        "stick": CarrierRule("stick", STICK)
+    }
+    lines = {name: rule for name, rule in written.items() if rule.kind != STICK}
+    bays = {name: _bay(name, section, carriers, lines) for name, section in top.tables("bay")}
     bays = bays or {"usb": BayRule("usb", next(iter(carriers)), None, "*")}
     appliance = Appliance(
         path=path,
@@ -160,6 +174,8 @@ def parse_appliance(data: bytes, path: str) -> Appliance:
         runners=tuple(_runner(name, section) for name, section in top.tables("runner")),
         neighbours={name: _neighbour(name, section) for name, section in top.tables("neighbour")},
         panel=_panel(top.table("panel"), bays),
+        lines=lines or {rule.name: rule for rule in implicit_lines()},
+        held=_held(top.table("held")),
     )
     top.finish()
     complaints.raise_if_any()
@@ -176,12 +192,17 @@ def require_known_names(appliance: Appliance, config: Config) -> None:
     complaints = Complaints(appliance.path, lambda key: _lines_of(appliance.path, key))
     known = sorted(config.aliases)
     used: list[tuple[tuple[str, ...], str]] = [(("neighbour", name), name) for name in appliance.neighbours]
+    for rule in (*appliance.carriers.values(), *appliance.lines.values()):
+        used += [(("carrier", rule.name, "neighbour"), name) for name in sorted(rule.neighbours or ())]
+        for variant in rule.variants:
+            path = ("carrier", rule.name, variant.name, "neighbour")
+            used += [(path, name) for name in sorted(variant.neighbours or ())]
     for runner in appliance.runners:
         used += [(("runner", runner.name, "carry"), name) for name in runner.carry or ()]
-    for path, name in used:
+    for where, name in used:
         if name not in config.aliases:
             problem = f"{show_value(name)} is no neighbour in {config.path}"
-            complaints.add(path, problem, suggestion(name, known))
+            complaints.add(where, problem, suggestion(name, known))
     complaints.raise_if_any()
 
 
@@ -194,9 +215,32 @@ def _lines_of(path: str, key: tuple[str | int, ...]) -> int | None:
 
 
 def _agent(section: Section) -> AgentRules:
-    rules = AgentRules(section.text("name", "muleteer"), section.path_text("socket") or "/run/muleteer/agent.sock")
+    rules = AgentRules(
+        section.text("name", "muleteer"),
+        section.path_text("socket") or "/run/muleteer/agent.sock",
+        _listen(section),
+        section.value("multicast", bool, True),
+    )
     if len(rules.socket.encode()) > SOCKET_SIZE_MAX:
         section.complain("socket", "this path is too long for a socket", f"Use at most {SOCKET_SIZE_MAX} bytes")
+    section.finish()
+    return rules
+
+
+def _listen(section: Section) -> tuple[str, ...]:
+    if "listen" not in section:
+        return LISTEN
+    addresses = section.texts("listen") or ()  # an empty list: nobody may call
+    for address in addresses:
+        host, colon, port = address.rpartition(":")
+        if not colon or not port.isdigit() or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+            remedy = f'Write a list of host:port, like ["{LISTEN[0]}"], or [] to answer no calls'
+            section.complain("listen", f"{show_value(address)} is no address", remedy)
+    return addresses
+
+
+def _held(section: Section) -> HeldRules:
+    rules = HeldRules(section.value("tell", bool, False), section.seconds("after", DAY_SECONDS))
     section.finish()
     return rules
 
@@ -211,18 +255,12 @@ def _toss(section: Section) -> TossRules:
     return rules
 
 
-def _carrier(name: str, section: Section) -> CarrierRule:
-    kind = section.choice("kind", CARRIER_KINDS, "stick")
-    rule = CarrierRule(name, kind, section.nice("nice", MAX), section.size("size"))
-    section.finish()
-    return rule
-
-
-def _bay(name: str, section: Section, carriers: dict[str, CarrierRule]) -> BayRule:
-    carrier = section.text("carrier", "stick" if "stick" in carriers else next(iter(carriers)))
-    if carrier not in carriers:
-        section.complain("carrier", f"{show_value(carrier)} is no carrier", suggestion(carrier, [*carriers]))
-    rule = BayRule(name, carrier, section.path_text("directory"), section.optional_text("port"))
+def _bay(name: str, section: Section, carriers: dict[str, CarrierRule], lines: dict[str, CarrierRule]) -> BayRule:
+    of_bay = section.text("carrier", "stick" if "stick" in carriers else next(iter(carriers)))
+    if of_bay not in carriers:
+        problem = "carries no sticks" if of_bay in lines else "is no carrier"
+        section.complain("carrier", f"{show_value(of_bay)} {problem}", suggestion(of_bay, [*carriers]))
+    rule = BayRule(name, of_bay, section.path_text("directory"), section.optional_text("port"))
     # A misspelt key is enough of a complaint: to write a port beside it would open all of them.
     if rule.directory is None and rule.port is None and not section.unknown():
         section.complain(None, "it says neither `directory` nor `port`", 'Write port = "*" for a bay at any USB port')

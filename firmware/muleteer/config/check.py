@@ -6,15 +6,17 @@ What the reference accepts is accepted with the same meaning, except (all of it 
 * an exec handle without a program: the reference would take the program from the packet, that is, from the peer;
 * a NUL in a text, which no path or argument can hold;
 * sizes beyond 2**63 bytes, which the reference lets wrap around;
+* a cron range that runs backwards: to the reference it names nothing, or crashes nncp-caller;
 * a comment that never ends, which to the reference is the rest of the file.
 
 The other way round, escaped surrogate pairs and a byte order mark are read as they are meant; the reference does not.
 
-A cron expression is only glanced at; who keeps the timetable parses it.
+A cron expression is parsed here to see that it is one; its text goes into the configuration.
 """
 
 from __future__ import annotations
 
+from muleteer.config import cron
 from muleteer.config.complaints import Complaints, show_value
 from muleteer.config.model import (
     NO_LIMIT,
@@ -29,7 +31,7 @@ from muleteer.config.model import (
 )
 from muleteer.config.schema import SCHEMA
 from muleteer.config.shape import fit
-from muleteer.errors import BadEncoding, UsageError
+from muleteer.errors import BadCron, BadEncoding, UsageError
 from muleteer.formats.ids import Id, NodeId, b32decode
 from muleteer.formats.niceness import MAX, parse_nice
 
@@ -302,9 +304,11 @@ class _Checker:
 
     def _cron(self, text: str | None, path: KeyPath) -> str:
         text = text or ""
-        if not text.startswith("@") and len(text.split()) < 5:
+        try:
+            cron.parse(text)
+        except BadCron as error:
             remedy = 'Write minute, hour, day, month and weekday, like "*/10 * * * *"'
-            self._complain(path, f"{show_value(text)} is no cron expression", remedy)
+            self._complain(path, f"{show_value(text)} is no cron expression: {error.facts['problem']}", remedy)
         return text
 
 

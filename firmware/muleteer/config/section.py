@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from muleteer.config.check import NICE_REMEDY
 from muleteer.config.complaints import Complaints, show_value, suggestion
 from muleteer.config.units import DURATION_REMEDY, SIZE_REMEDY, parse_duration, parse_size
-from muleteer.errors import UsageError
+from muleteer.errors import BadCron, UsageError
 from muleteer.formats.niceness import parse_nice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from muleteer.config.complaints import KeyPath
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 NAME_SIZE_MAX = 32
 """Characters of a name that the panel shows."""
@@ -48,6 +49,11 @@ class Section:
         """Complain of unknown keys, with the nearest known one."""
         for key in self.unknown():
             self._complaints.add((*self.path, key), "nothing is known by this name", suggestion(key, self._asked))
+
+    def refuse(self, key: str, problem: str, remedy: str) -> None:
+        """Complain that a key stands here at all; `finish` will not do so again."""
+        self._asked.append(key)
+        self.complain(key, problem, remedy)
 
     def unknown(self) -> list[str]:
         """Return the keys that are there and were not asked for until now."""
@@ -123,6 +129,24 @@ class Section:
                 )
         return tuple(item for item in items if isinstance(item, str)) if key in self._table else None
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """Return a text, or a list of texts, as a tuple; empty if it is absent."""
+        if isinstance(self._table.get(key), list):
+            if not self._table[key]:
+                self.complain(key, "the list is empty", "Write something in it, or leave the whole line out")
+            return self.texts(key) or ()
+        text = self.optional_text(key)
+        return () if text is None else (text,)
+
+    def parsed(self, key: str, parse: Callable[[str], T], remedy: str, noun: str) -> tuple[T, ...]:
+        """Return what a text, or each of a list of texts, means; what is no `noun` is complained of."""
+        if type(self._table.get(key)) in (int, float):
+            self._asked.append(key)
+            self.complain(key, f"{self._table[key]} is no {noun}", remedy)
+            return ()
+        found = [self._parsed(key, text, parse, remedy, noun, None) for text in self.words(key)]
+        return tuple(one for one in found if one is not None)
+
     def table(self, key: str) -> Section:
         """Return the table under a key; an absent one is empty."""
         return Section(self.value(key, dict, {}), (*self.path, key), self._complaints)
@@ -131,9 +155,19 @@ class Section:
         """Return the tables under a key by the names that the owner gave them."""
         named = self.table(key)
         for name in named:
-            if not name.isprintable() or not 0 < len(name) <= NAME_SIZE_MAX:
-                named.complain(name, "this name cannot be shown", f"Choose one of at most {NAME_SIZE_MAX} letters")
+            named.check_name(name)
             yield name, named.table(name)
+
+    def other_tables(self, keys: Collection[str]) -> Iterator[tuple[str, Section]]:
+        """Return the tables in this one whose names are none of its keys, by the names that the owner gave them."""
+        for name in [name for name, value in self._table.items() if isinstance(value, dict) and name not in keys]:
+            self.check_name(name)
+            yield name, self.table(name)
+
+    def check_name(self, name: str) -> None:
+        """Complain of a name that the panel could not show."""
+        if not name.isprintable() or not 0 < len(name) <= NAME_SIZE_MAX:
+            self.complain(name, "this name cannot be shown", f"Choose one of at most {NAME_SIZE_MAX} letters")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._table)
@@ -146,12 +180,13 @@ class Section:
         return self.optional_text(key)
 
     def _parsed(
-        self, key: str, text: str | None, parse: Callable[[str], int], remedy: str, noun: str, default: T
-    ) -> int | T:
+        self, key: str, text: str | None, parse: Callable[[str], V], remedy: str, noun: str, default: T
+    ) -> V | T:
         if text is None:
             return default
         try:
             return parse(text)
-        except (ValueError, UsageError):
-            self.complain(key, f"{show_value(text)} is no {noun}", remedy)
+        except (ValueError, UsageError) as error:
+            reason = f": {error.facts['problem']}" if isinstance(error, BadCron) else ""
+            self.complain(key, f"{show_value(text)} is no {noun}{reason}", remedy)
             return default
