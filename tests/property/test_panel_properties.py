@@ -8,7 +8,20 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muleteer.agent.status import Bay, BayState, Phase, Problem, Progress, Queue, RoundSummary, Status
+from muleteer.agent.status import (
+    Bay,
+    BayState,
+    Line,
+    LineState,
+    Phase,
+    Problem,
+    Progress,
+    Queue,
+    RoundSummary,
+    SessionProgress,
+    SessionSummary,
+    Status,
+)
 from muleteer.panel.draw import draw, shifted
 from muleteer.panel.lamps import OFF, STEADY, Lamp, lamps, next_change_ms
 from muleteer.panel.page import SIZES
@@ -36,12 +49,29 @@ BAY = st.builds(
     name=TEXT, state=st.sampled_from(BayState), runner=TEXT, progress=st.none() | PROGRESS, last=st.none() | ROUND,
     problem=st.none() | PROBLEM,
 )  # fmt: skip
+SESSION = st.builds(
+    SessionProgress,
+    received=NUMBER, received_bytes=NUMBER, sent=NUMBER, sent_bytes=NUMBER, receiving_total=NUMBER,
+    sending_total=NUMBER,
+)  # fmt: skip
+CALL = st.builds(
+    SessionSummary,
+    ended=TIME, incoming=st.booleans(), established=st.booleans(), received=NUMBER, sent=NUMBER, held=NUMBER,
+)  # fmt: skip
+CARRIER = st.sampled_from(["lan", "cell", "Ö", "A" * 60, "\x1b[2J", ""])
+LINE = st.builds(
+    Line,
+    carrier=CARRIER, neighbour=TEXT, state=st.sampled_from(LineState), since=TIME, incoming=st.booleans(),
+    progress=st.none() | SESSION, last=st.none() | CALL, next_call=TIME, budget=st.none() | NUMBER,
+    budget_left=st.none() | NUMBER,
+)  # fmt: skip
 STATUS = st.builds(
     Status,
     name=TEXT, now=TIME, bays=st.lists(BAY, max_size=5, unique_by=lambda bay: bay.name).map(tuple),
-    queue=st.lists(st.builds(Queue, carrier=TEXT, packets=NUMBER, size=NUMBER), max_size=4).map(tuple),
+    queue=st.lists(st.builds(Queue, carrier=TEXT | CARRIER, packets=NUMBER, size=NUMBER), max_size=4).map(tuple),
     waiting_toss=NUMBER, tossing=st.booleans(), last_round=st.none() | ROUND,
-    problems=st.lists(PROBLEM, max_size=3).map(tuple),
+    problems=st.lists(PROBLEM, max_size=3).map(tuple), lines=st.lists(LINE, max_size=6).map(tuple),
+    time_sure=st.booleans(),
 )  # fmt: skip
 MAYBE = st.none() | STATUS
 
@@ -107,6 +137,15 @@ def test_no_page_says_safe_to_pull_of_a_bay_that_is_not(status, size, names):
             assert states[page.about] is BayState.SAFE
         elif page.kind not in ("attention", "overview"):
             assert "SAFE" not in page.words
+
+
+@given(st.lists(LINE, min_size=1, max_size=8), st.sampled_from(SIZES), st.booleans())
+def test_who_a_line_leads_to_changes_nothing_on_the_panel(lines, size, names):
+    def shown(neighbour):
+        told = tuple(replace(line, neighbour=neighbour, said=neighbour) for line in lines)
+        return deck(Status("box", lines=told), size, 1.8e9, names=names)
+
+    assert shown("cabin") == shown("")
 
 
 @given(MAYBE, st.lists(st.floats(0, 100), min_size=1, max_size=20))

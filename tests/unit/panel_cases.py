@@ -3,7 +3,22 @@
 
 from __future__ import annotations
 
-from muleteer.agent.status import Bay, BayState, Phase, Problem, Progress, Queue, RoundSummary, Status
+from dataclasses import replace
+
+from muleteer.agent.status import (
+    Bay,
+    BayState,
+    Line,
+    LineState,
+    Phase,
+    Problem,
+    Progress,
+    Queue,
+    RoundSummary,
+    SessionProgress,
+    SessionSummary,
+    Status,
+)
 from muleteer.agent.trouble import problem_of
 from muleteer.errors import RunnerReadOnly, SpoolError
 
@@ -14,7 +29,14 @@ LEFT, RIGHT = Bay("left"), Bay("right")
 READ_ONLY = problem_of(RunnerReadOnly(runner="BLUE"), NOW)
 SPOOL = problem_of(SpoolError(path="/var/spool/nncp", problem="Input/output error"), NOW)
 RAMBLING = Problem("Something went wrong and I shall tell you all about it, at length. " * 9, "Read the log.")
+BOTH_WAYS = SessionProgress(3, 1_200_000, 11, 400_000, receiving_total=3_400_000, sending_total=2_100_000)
+ONE_WAY = SessionProgress(0, 0, 2, 51_000, sending_total=64_000)
+HUGE = SessionProgress(10**9, 10**17, 10**12, 10**15, receiving_total=10**18, sending_total=10**18)
+CALL = SessionSummary(NOW - 7300, established=True, received=3, sent=5, complete=True, said="cabin at 10.0.0.7")
+UNANSWERED = SessionSummary(NOW - 240, said="cabin at 10.0.0.7: connection refused")
 LONG = "a-stick-with-a-label-nobody-should-ever-have-written-on-it"
+
+MB = 1_000_000
 
 
 def working(name: str = "left", **progress: object) -> Bay:
@@ -25,6 +47,14 @@ def working(name: str = "left", **progress: object) -> Bay:
 
 def safe(name: str = "left", last: RoundSummary | None = ROUND) -> Bay:
     return Bay(name, BayState.SAFE, "BLUE", None, last)
+
+
+def line(carrier: str = "lan", state: LineState = LineState.IDLE, neighbour: str = "cabin", **facts: object) -> Line:
+    return Line(carrier, neighbour, state, **facts)  # type: ignore[arg-type]
+
+
+def talking(carrier: str = "lan", progress: SessionProgress | None = BOTH_WAYS, **facts: object) -> Line:
+    return line(carrier, LineState.TALKING, progress=progress, **{"since": NOW - 130, **facts})
 
 
 def box(*bays: Bay, name: str = "home", **more: object) -> Status:
@@ -69,4 +99,34 @@ CASES: dict[str, Status | None] = {
     "pulled": box(Bay("left", BayState.PULLED)),
     "foreign": box(Bay("left", BayState.FOREIGN), RIGHT),
     "four-bays": box(*FOUR),
+    "session": box(queue=QUEUES[:1], lines=(talking(),)),
+    "session-out": box(lines=(talking("cell", ONE_WAY, since=NOW - 8),), queue=(Queue("cell", 2, 64_000),)),
+    "session-in": box(lines=(talking(progress=SessionProgress(41, 900_000, receiving_total=8 * MB), incoming=True),)),
+    "session-connected": box(lines=(talking(progress=None),)),
+    "session-many": box(lines=(talking(), talking(neighbour="shed"), talking("cell", ONE_WAY), *(
+        talking(f"wire {n}") for n in range(6)))),
+    "session-huge": box(lines=(talking(LONG, HUGE, since=NOW - 10**7),)),
+    "session-done": box(lines=(talking("Öl-Ähre", SessionProgress(4, 99, 0, 0, receiving_total=99)),)),
+    "carrier-up": box(lines=(line(last=CALL, next_call=NOW + 600, since=NOW - 9e5),), queue=(Queue("lan", 2, 8100),)),
+    "carrier-calling": box(lines=(line("cell", LineState.CALLING, since=NOW - 4, last=UNANSWERED),)),
+    "carrier-budget": box(
+        lines=(line("cell", LineState.WAITING, since=NOW - 9e3, budget=5 * MB, budget_left=1_800_000, metered=True,
+                    takes="up to 64 KiB, FLASH or more urgent", next_call=NOW + 7 * 3600, last=CALL),),
+        queue=(Queue("cell", 3, 4100), *QUEUES)),
+    "carrier-spent": box(
+        lines=(line("cell", LineState.EXHAUSTED, since=NOW - 7000, budget=5 * MB, budget_left=0,
+                    next_call=NOW + 5 * 3600, last=CALL),),
+        queue=(Queue("cell", 12, 41_000),)),
+    "carrier-down": box(lines=(line("cell", LineState.DOWN, since=NOW - 2 * 86400),), queue=(Queue("cell", 3, 4100),)),
+    "carrier-failing": box(lines=(line(state=LineState.WAITING, last=UNANSWERED, next_call=NOW + 140),)),
+    "carrier-held": box(lines=(line(last=replace(CALL, held=3), since=NOW - 500),), queue=QUEUES[2:]),
+    "carrier-huge": box(
+        lines=(line(LONG, LineState.DOWN, since=NOW - 10**9, budget=10**18, budget_left=10**17,
+                    next_call=NOW + 10**9, last=replace(CALL, received=10**9, sent=10**9)),),
+        queue=(Queue(LONG, 10**9, 10**18),)),
+    "carrier-many": box(
+        lines=tuple(line(f"wire {n}", LineState.WAITING, next_call=NOW + 60 * n) for n in range(9)), name="hub"),
+    "time-unsure": box(
+        time_sure=False, last_round=ROUND, queue=QUEUES[:1],
+        lines=(line("cell", LineState.WAITING, since=NOW - 60, next_call=NOW + 600, last=CALL),)),
 }  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from panel_cases import CASES, FOUR, box, safe
+from panel_cases import CASES, FOUR, box, line, safe, talking
 
-from muleteer.agent.status import Bay, BayState, Problem
+from muleteer.agent.status import Bay, BayState, LineState, Problem
 from muleteer.panel.lamps import (
     DIP,
     DOUBLE,
@@ -67,6 +67,20 @@ def test_attention_is_lit_for_problems_and_for_bays_that_need_a_hand():
 
 def test_working_is_lit_while_tossing_too():
     assert by_lamp(CASES["idle-tossing"])[Lamp.WORKING, ""] is STEADY
+
+
+def test_working_is_steady_during_a_session_and_pull_lamps_know_nothing_of_it():
+    lit = by_lamp(box(safe(), lines=(talking(),)))
+    assert lit[Lamp.WORKING, ""] is STEADY
+    assert lit[Lamp.PULL, "left"] is STEADY
+    assert by_lamp(box(lines=(talking(),)))[Lamp.PULL, "left"] is OFF
+
+
+@pytest.mark.parametrize("state", [state for state in LineState if state is not LineState.TALKING])
+def test_a_line_that_carries_nothing_lights_no_lamp(state):
+    lit = by_lamp(box(lines=(line(state=state),)))
+    assert lit[Lamp.WORKING, ""] is OFF
+    assert lit[Lamp.ATTENTION, ""] is OFF
 
 
 def test_no_two_rhythms_are_alike():

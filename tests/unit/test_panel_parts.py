@@ -203,6 +203,12 @@ def test_a_growing_bar_is_kept_once_a_second(album, tmp_path):
     assert len(names(tmp_path)) == 3
 
 
+def test_calm_pages_that_take_turns_are_kept_once(album, tmp_path):
+    for now in range(0, 600, 4):
+        album.show(seen("idle" if now % 8 else "carrier-up", float(now)))
+    assert len(names(tmp_path)) == 2
+
+
 def test_an_album_that_cannot_be_written_is_a_broken_part(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     album = Album(RealDisk(), str(tmp_path / "file" / "frames"), BIG)

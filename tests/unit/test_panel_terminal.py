@@ -85,6 +85,13 @@ def test_what_a_lamp_says_is_not_cut_for_a_long_name():
     assert "safe to pull" in text
 
 
+def test_a_session_is_seen_in_a_terminal_and_its_lamp_is_lit():
+    one = shown(CASES["session"])
+    lines = render([one], 0, 80)
+    assert undotted([line[1:-1] for line in lines[1:17]]).tobytes() == one.frame.tobytes()
+    assert re.search(r"● working +○ attention", "\n".join(lines))
+
+
 def test_a_hostile_name_cannot_move_the_cursor():
     text = "".join(render([shown(CASES["idle-hostile"], "\x1b[2J\n")], 0, 80))
     assert "\x1b" not in text

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from muleteer.panel.wording import clip, count, left, legible, nameless, size, size_of, span, wrap
+from muleteer.panel.wording import clip, count, left, legible, nameless, part, size, size_of, span, wrap
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,12 @@ def test_sizes_are_decimal_and_short(number, shown):
 def test_a_part_is_told_in_the_unit_of_the_whole():
     assert size_of(300_000_000, 2_100_000_000) == "0.3 GB"
     assert size_of(0, 5) == "0 B"
+
+
+def test_a_part_and_its_whole_name_the_unit_once():
+    assert part(1_200_000, 3_400_000) == "1.2 of 3.4 MB"
+    assert part(0, 0) == "0 of 0 B"
+    assert max(len(part(10**a, 10**b)) for a in range(30) for b in range(30)) <= 14
 
 
 def test_more_done_than_there_is_does_not_break_the_line():

@@ -3,7 +3,8 @@
 
 Files are called NUMBER-PAGE.png and numbered on across restarts; the oldest go when there are more than FRAMES_MAX.
 Only names of this form are ever removed. A frame is written when the page changes, pages of one kind (a growing bar) at
-most once a second. They are not synced: a power cut may take the last ones.
+most once a second; calm pages that take turns are written once, not at every turn, as cards wear out by being written.
+They are not synced: a power cut may take the last ones.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FRAMES_MAX: Final = 500
 SCALE: Final = 4  # a page at its own size is a stamp on today's monitors
 _SECONDS_BETWEEN: Final = 1.0
+_CALM_MAX: Final = 16  # pages that take turns; a deck is shorter
 _NAME: Final = re.compile(r"(\d{6})-[a-z]+\.png")
 
 
@@ -42,6 +44,7 @@ class Album:
         self._kept: deque[str] = deque()
         self._number = 0
         self._page: Page | None = None
+        self._calm: deque[Page] = deque(maxlen=_CALM_MAX)  # kept since the last page that was not calm
         self._written = 0.0
 
     def open(self) -> None:
@@ -60,6 +63,7 @@ class Album:
         self._kept = deque(sorted(name for name in names if _NAME.fullmatch(name)))
         self._number = int(self._kept[-1][:6]) if self._kept else 0
         self._page = None
+        self._calm.clear()
 
     def show(self, picture: Picture) -> None:
         """Keep the page, if it is another one.
@@ -67,7 +71,7 @@ class Album:
         Raises PanelPartFailed.
         """
         page, last = picture.page, self._page
-        if page == last:
+        if page == last or page in self._calm:
             return
         alike = last is not None and (page.kind, page.about) == (last.kind, last.about)
         if alike and 0 <= picture.now - self._written < _SECONDS_BETWEEN:
@@ -77,6 +81,10 @@ class Album:
         except OSError as error:
             raise self._failed(error) from error
         self._page, self._written = page, picture.now
+        if page.calm:
+            self._calm.append(page)
+        else:
+            self._calm.clear()
 
     def close(self) -> None:
         """Do nothing: every frame is complete as soon as it is there."""

@@ -3,7 +3,7 @@
 
 The picture moves round a square of one pixel, one step a minute: right, down, left, up. (Pages leave that pixel free.)
 A calm page goes down to a third of the contrast after one minute without news, and to the least after ten; anything
-that concerns a person at the box is shown at full contrast, always.
+that concerns a person at the box is shown at full contrast, always. (What is news, `paging` says: calls are none.)
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where things stand on a page of either height: five forms, which `pages` fills with words. Pure.
+"""Where things stand on a page of either height: seven forms, which `pages` and `carrier_pages` fill with words. Pure.
 
 On 64 rows a page is a headline, four lines and a foot (whose bay this is, dots for the other pages); on 32 rows it is a
 headline and two lines. What must be read from afar is a headline; "safe to pull" alone is dark on a lit block, so that
@@ -147,6 +147,51 @@ def calm(sheet: Sheet, kind: str, name: str, rows: Sequence[str]) -> list[Page]:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One direction of a session: the line about it, and how far it is (None: there is nothing to measure)."""
+
+    line: str
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A session in words; `short` is all of it in half a line, for a display of 32 rows."""
+
+    name: str
+    icon: str
+    ways: tuple[Way, Way]
+    fraction: float | None
+    short: str
+    time: str
+
+
+def talking(sheet: Sheet, kind: str, talk: Talk) -> Page:
+    """Return the page of a session under way: on 64 rows a bar for each direction, on 32 one for both."""
+    percent = "" if talk.fraction is None else f"{int(100 * talk.fraction)}%"
+    marks = list(_title(sheet, talk.icon, talk.name, percent))
+    if not sheet.roomy:
+        last = Text(0, 23, justify(talk.short, talk.time, sheet.columns))
+        return finished(sheet, kind, (*marks, *_bar(sheet, 16, 6, talk.fraction), last), seconds=6, calm=True)
+    for way, y in zip(talk.ways, (sheet.line(0), sheet.line(2)), strict=True):
+        marks += [Text(0, y, way.line), *_bar(sheet, y + 9, 7, way.fraction)]
+    return finished(sheet, kind, tuple(marks), seconds=6, calm=True)
+
+
+def carrier(sheet: Sheet, kind: str, icon: str, name: str, rows: Sequence[str], gauge: float | None = None) -> Page:
+    """Return the page of a carrier: as many of `rows` as there is room for.
+
+    On 64 rows a bar stands below the first one if there is a `gauge` (0 to 1).
+    """
+    marks = list(_title(sheet, icon, name))
+    tops = [sheet.line(n) for n in range(sheet.lines)]
+    if sheet.roomy and gauge is not None:
+        marks += _bar(sheet, tops.pop(1), 8, gauge)
+    marks += [Text(0, top, row) for top, row in zip(tops, rows, strict=False)]
+    return finished(sheet, kind, tuple(marks), calm=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One bay in the overview: at most eight capitals, lit up if they say to pull."""
 
@@ -197,6 +242,15 @@ def _above_dots(mark: Mark, columns: int) -> Mark:
         return mark
     left, _, right = mark.text.rstrip().partition("  ")
     return replace(mark, text=justify(left, right.strip(), columns) if right else clip(left, columns))
+
+
+def _title(sheet: Sheet, icon: str, name: str, right: str = "") -> tuple[Mark, ...]:
+    """Return an icon and a name, in the small face if it is too long for the tall one, and something at the right."""
+    room = sheet.width - 21 - (Face.TALL.pitch * len(right) + 3 if right else 0)
+    text = Text(21, 0, name, Face.TALL)
+    if text.box[2] > 21 + room:
+        text = Text(21, 3, clip(name, room // Face.SMALL.pitch))
+    return Icon(0, 0, icon), text, Text(sheet.width - Face.TALL.pitch * len(right), 0, right, Face.TALL)
 
 
 def _lines(sheet: Sheet, lines: Sequence[str]) -> tuple[Text, ...]:

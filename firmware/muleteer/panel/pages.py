@@ -3,24 +3,28 @@
 
 House rules:
 
-1. A bay with something in it comes before everything else; a box at rest shows its name, its queue and its last round.
+1. A bay with something in it comes before everything else; a box at rest shows its sessions, then its name, its queue
+   and its last round, then its carriers. While a stick is in, calls are the working lamp's affair: a page about them
+   could be taken for one about the stick.
 2. Of several such bays an overview comes first, then each of them: stuck, put back, attention, safe, foreign, working.
 3. The box's own problems follow; on a box at rest they precede its rest.
-4. No names of sticks and no ids unless `names`; never niceness, contents or neighbours. (A Problem's words are the
-   agent's; it writes them for everybody's eyes.)
+4. No names of sticks and no ids unless `names`; never contents, neighbours or the niceness of mail. (A Problem's words
+   are the agent's; it writes them for everybody's eyes.)
 5. "Safe to pull" is said of a bay that is SAFE and of no other.
+6. While the time is not sure, that is said, and nothing is said of how long ago anything was or when it will be.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from muleteer.agent.status import Bay, BayState, Phase, Problem, Progress, Queue, RoundSummary, Status
 from muleteer.panel import layout
-from muleteer.panel.layout import Facts, Row, Sheet, fitting, justify
-from muleteer.panel.wording import count, left, legible, nameless, sentence, size, size_of, span, wrap
+from muleteer.panel.carrier_pages import carrier_pages, session_pages
+from muleteer.panel.layout import Facts, Row, Sheet
+from muleteer.panel.rows import moved, past_row, queue_row
+from muleteer.panel.wording import count, left, legible, nameless, sentence, size, size_of, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +70,8 @@ def deck(status: Status | None, size: Size, now: float | None, *, names: bool = 
         pages += _bay(sheet, status, bay, names=names)
     pages += _problems(sheet, status)
     if not busy:
-        pages += _rest(sheet, status, now)
+        now = now if status.time_sure else None
+        pages += session_pages(sheet, status, now) + _rest(sheet, status, now) + carrier_pages(sheet, status, now)
     return tuple(layout.numbered(pages[:PAGES_MAX]))
 
 
@@ -98,11 +103,10 @@ def _bay(sheet: Sheet, status: Status, bay: Bay, *, names: bool) -> list[Page]:
 def _safe(sheet: Sheet, last: RoundSummary | None) -> Page:
     if last is None:
         return layout.safe(sheet, "safe", "done", "")
-    moved = f"in {count(last.received)} out {count(last.sent)}"
     remark = f"{count(last.waiting)} waiting" if last.waiting > 0 else ""
     if last.refused > 0:
         remark = f"{count(last.refused)} refused"
-    return layout.safe(sheet, "safe", moved, remark)
+    return layout.safe(sheet, "safe", moved(last.received, last.sent), remark)
 
 
 def _working(sheet: Sheet, progress: Progress | None) -> Page:
@@ -139,25 +143,19 @@ def _problems(sheet: Sheet, status: Status) -> list[Page]:
 
 
 def _rest(sheet: Sheet, status: Status, now: float | None) -> list[Page]:
-    rows = [_queue(queue, sheet.columns) for queue in status.queue if queue.packets > 0]
+    rows = [
+        queue_row(legible(queue.carrier) or "held", queue, sheet.columns) for queue in status.queue if queue.packets > 0
+    ]
     rows = rows or ["nothing waits"]
     if status.waiting_toss > 0:
-        rows.append(_queue(Queue("to toss", status.waiting_toss), sheet.columns))
-    if status.last_round is not None:
-        rows.append(_last(status.last_round, now, sheet.columns))
-    foot = "tossing" if status.tossing else "put a stick in" if status.bays else "no bay"
+        rows.append(queue_row("to toss", Queue("", status.waiting_toss), sheet.columns))
+    if not status.time_sure:
+        rows.append("time unsure")
+    if (last := status.last_round) is not None:
+        words = moved(last.received, last.sent) if last.complete else "broken off"
+        rows.append(past_row(words, last.ended, now, sheet.columns))
+    foot = "tossing" if status.tossing else "put a stick in" if status.bays else "at rest" if status.lines else "no bay"
     return layout.calm(replace(sheet, foot=foot), "idle", legible(status.name), rows)
-
-
-def _queue(queue: Queue, columns: int) -> str:
-    volume = size(queue.size) if queue.size > 0 else ""
-    return justify(legible(queue.carrier) or "held", f"{count(queue.packets):>4}  {volume:>6}".rstrip(), columns)
-
-
-def _last(last: RoundSummary, now: float | None, columns: int) -> str:
-    moved = f"in {count(last.received)} out {count(last.sent)}" if last.complete else "broken off"
-    ago = "" if now is None or last.ended is None or not math.isfinite(now) else span(now - last.ended)
-    return justify(moved, fitting(moved, (f"{ago} ago", ago), columns) if ago else "", columns)
 
 
 def _row(bay: Bay) -> Row:

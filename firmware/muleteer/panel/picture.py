@@ -38,7 +38,7 @@ class Viewer:
         pages = deck(status, self.size, wall, names=self.names)
         turn = self.turn.with_deck(pages, now)
         page, until = turn.page(pages, now)
-        quiet = now - turn.since
+        quiet = now - turn.woken
         picture = Picture(page, care.shift(now), care.contrast(quiet, calm=page.calm), now)
         # Once a minute it looks again in any case: ages of rounds and dimming go by minutes too.
         until = care.next_shift(now) if until is None else min(until, care.next_shift(now))

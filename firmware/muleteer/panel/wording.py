@@ -111,6 +111,11 @@ def size_of(number: int, whole: int) -> str:
     return f"{value:.1f} {unit}" if unit != "B" and value < 9.95 else f"{value:.0f} {unit}"
 
 
+def part(number: int, whole: int) -> str:
+    """Return how much of a whole there is, in at most fourteen columns: "1.2 of 3.4 MB"."""
+    return f"{size_of(number, whole).rpartition(' ')[0]} of {size(whole)}"
+
+
 def span(seconds: float | None) -> str:
     """Return a duration in at most seven columns, rounded as people say it; "" if it is unknown or no duration."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
