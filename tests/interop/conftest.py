@@ -3,8 +3,14 @@
 
 import pytest
 from cli_lab import Both
+from online_lab import OnlineLab
 
 
 @pytest.fixture
 def both(tmp_path):
     return Both(tmp_path)
+
+
+@pytest.fixture
+def online(tmp_path):
+    return OnlineLab(tmp_path)

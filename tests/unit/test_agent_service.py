@@ -7,8 +7,10 @@ import contextlib
 import io
 import os
 import pathlib
+import shutil
 import signal
 import threading
+import time
 
 import pytest
 import trio
@@ -21,6 +23,7 @@ from muleteer.agent.journal import Journal
 from muleteer.agent.seat import DirectorySeat
 from muleteer.agent.status import BayState, Phase
 from muleteer.carriers import stick
+from muleteer.config.zone import local_offset
 from muleteer.errors import AgentRunning, RunnerFailed, RunnerGone, SpoolFull, StillMounted
 from muleteer.spool.disk import RealDisk
 from muleteer.spool.spool import Spool
@@ -47,8 +50,8 @@ class Home:
         self.agent = None
 
     @contextlib.asynccontextmanager
-    async def running(self):
-        clock = RealClock()
+    async def running(self, clock=None):
+        clock = clock or RealClock()
         self.agent = Agent(self.box, clock, Journal(self.log, clock.wall, stamped=False))
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
@@ -143,6 +146,73 @@ async def test_a_letter_goes_over_and_its_acknowledgement_comes_back(tmp_path):
         assert status.last_round.acknowledged == 1
         assert (await alice.until(lambda status: status.travelling == 0)).queue == ()
     assert f"ACK packet from bob of {packet}" in alice.log.getvalue()
+
+
+async def test_a_stick_that_never_came_to_the_recipient_is_swept_once_an_acknowledgement_came_by_another_one(tmp_path):
+    alice = Home(str(tmp_path), "alice", "[neighbour.bob]\nacknowledges = true")
+    bob = Home(str(tmp_path), "bob")
+    packet = alice.send(content=b"dear Bob")
+    async with alice.running():
+        inside = alice.files.insert(alice.stick("BLUE"))
+        await alice.bay(BayState.SAFE)
+        blue = alice.take_out(inside)
+    red = shutil.copytree(blue, f"{tmp_path}/pocket/RED")  # it left with another copy
+    spool, bob_id = alice.box.spool(), alice.box.config.find("bob").id
+    alice.box.ledger(spool).carried("RED", bob_id, [packet], time.time())
+    async with bob.running():
+        inside = bob.files.insert(blue)
+        await bob.until(lambda status: status.delivered == 1 and at_rest(status))
+        blue = bob.take_out(inside)
+    async with alice.running():
+        alice.files.insert(blue, "right")
+        await alice.until(lambda status: status.delivered == 1 and at_rest(status))
+        red = alice.files.insert(red)
+        await alice.bay(BayState.SAFE)
+        assert packets_below(red) == []
+    assert "litter of ours taken off bay=left runner=RED files=1" in alice.log.getvalue()
+
+
+class MovedClock(RealClock):
+    """The machine's clock, but for the wall time, which somebody sets."""
+
+    def __init__(self, wall):
+        self.shift = wall - time.time()
+
+    def set(self, wall):
+        self.shift = wall - time.time()
+
+    def wall(self):
+        return super().wall() + self.shift
+
+
+async def test_a_stick_that_goes_in_before_its_hours_is_left_untouched_until_they_begin(tmp_path):
+    opens = 1_900_000_020 // 60 * 60
+    minute = (opens + local_offset(opens)) % 86400 // 60
+    hours = "-".join(f"{m // 60 % 24:02d}:{m % 60:02d}" for m in (minute, minute + 120))
+    home = Home(str(tmp_path), rules=f'[carrier.stick]\nhours = "{hours}"')
+    packet = home.send()
+    clock = MovedClock(opens - 1800.0)
+    async with home.running(clock):
+        stick = home.files.insert(home.stick("BLUE"))
+        status = await home.until(lambda status: status.bays[0].waits)
+        bay = status.bays[0]
+        assert (bay.state, bay.last) == (BayState.ATTENTION, None)
+        assert bay.problem.what == f"not now: carrier stick is used {hours}"
+        assert packets_below(stick) == []
+        assert (await home.agent.why(str(packet)[:8])).endswith(
+            "carrier stick takes it in 29 minutes; BLUE in bay left waits for its hours."
+        )
+        clock.set(opens - 0.1)
+        home.agent.toss()  # whatever happens, the agent sees what time it is
+        bay = await home.bay(BayState.SAFE)  # by itself
+        assert (bay.last.sent, bay.problem) == (1, None)
+        assert packets_below(stick) == [str(packet)]
+    log = home.log.getvalue()
+    assert (
+        f'stick left untouched bay=left runner=BLUE received=0 sent=0 problem="not now: carrier stick is used {hours}'
+        in log
+    )
+    assert log.count("round begins") == 1
 
 
 async def test_two_sticks_at_once_each_get_their_round(home):

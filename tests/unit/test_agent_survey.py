@@ -7,8 +7,9 @@ import pathlib
 import pytest
 
 from muleteer.agent.allowance import resolve
+from muleteer.agent.events import Waiting
 from muleteer.agent.inquiry import Inquiry
-from muleteer.agent.status import Queue
+from muleteer.agent.status import Line, LineState, Queue, Status
 from muleteer.agent.survey import Surveyor
 from muleteer.config.appliance import parse_appliance
 from muleteer.config.load import load
@@ -38,7 +39,13 @@ class Home:
         self.rules("")
 
     def rules(self, text):
-        self.rules_now = resolve(parse_appliance(text.encode(), "muleteer.toml"), self.config)
+        appliance = parse_appliance(text.encode(), "muleteer.toml")
+        self.rules_now = resolve(appliance, self.config)
+        self.lines = tuple(appliance.lines.values())
+
+    def config_with(self, node, **changes):
+        peer = replace(self.config.find(node), **changes)
+        return replace(self.config, neighbours=self.config.neighbours | {peer.id: peer})
 
     def put(self, number, node="bob", way="tx", nice=NORMAL, size=1000):
         name = PacketName(bytes([number]) * 32)
@@ -51,10 +58,12 @@ class Home:
         return name
 
     def survey(self):
-        return Surveyor(self.config, self.rules_now, self.spool, self.aside, self.ledger).survey(NOW)
+        looks = (self.config, self.rules_now, self.spool, self.aside, self.ledger, self.lines)
+        return Surveyor(*looks).survey(NOW)
 
-    def why(self, packet):
-        return Inquiry(self.config, self.rules_now, self.spool, self.aside, self.ledger).why(packet, None, NOW)
+    def why(self, packet, status=None):
+        looks = (self.config, self.rules_now, self.spool, self.aside, self.ledger, self.lines)
+        return Inquiry(*looks).why(packet, status, NOW)
 
 
 @pytest.fixture
@@ -81,6 +90,65 @@ def test_the_queue_is_counted_by_the_first_carrier_that_takes_a_packet(home):
         Queue("thin", 1, 9000, PRIORITY),
         Queue("stick", 2, 3000, NORMAL),
         Queue("", 1, 9000, BULK),
+    )
+
+
+def test_what_no_stick_takes_is_counted_by_the_first_carrier_that_calls_for_it(home):
+    home.rules(
+        '[carrier.stick]\nnice = "PRIORITY"\n[carrier.cell]\nkind = "net"\nsize = "1 KB"\ncost = "dear"\n'
+        '[carrier.lan]\nkind = "net"\nsize = "5 KB"\n[carrier.lan.night]\nhours = "01:00-06:00"\nsize = "9 KB"\n'
+    )
+    home.config = home.config_with("bob", addrs={"main": "10.0.0.1:5400"})
+    home.put(1, nice=PRIORITY, size=900)
+    home.put(2, nice=BULK, size=900)
+    home.put(3, nice=BULK, size=9000)
+    home.put(4, nice=BULK, size=9001)
+    home.put(5, node="carol", nice=BULK, size=900)
+    assert home.survey().queue == (
+        Queue("stick", 1, 900, PRIORITY),
+        Queue("lan", 2, 9900, BULK),
+        Queue("", 2, 9901, BULK),
+    )
+
+
+def test_the_queue_counts_what_a_carriers_sticks_take_at_some_time(home):
+    home.rules(
+        '[carrier.in]\nkind = "stick"\ndirection = "rx"\n'
+        '[carrier.stick]\nnice = "PRIORITY"\nhours = "01:00-06:00"\nneighbour = "bob"\n'
+        '[carrier.stick.sunday]\ndays = "Sun"\nnice = "BULK"\nsize = "5 KB"\n'
+    )
+    home.put(1, nice=BULK, size=900)
+    home.put(2, nice=BULK, size=9000)
+    name = str(home.put(3, node="carol", size=900))
+    assert home.survey().queue == (Queue("stick", 1, 900, BULK), Queue("", 2, 9900, NORMAL))
+    sentence = home.why(name, Status("home", time_sure=False))
+    assert "is held: carrier in takes only what comes in; carrier stick is not for carol." in sentence
+
+
+def test_what_waits_is_told_by_neighbour_and_niceness_with_what_travels(home):
+    home.rules("[neighbour.bob]\nacknowledges = true")
+    bob, carol = home.config.aliases["bob"], home.config.aliases["carol"]
+    home.ledger.carried("blue", bob, [home.put(1, size=500)], NOW - DAY)
+    home.put(2, size=700)
+    home.put(3, nice=BULK, size=900)
+    home.put(4, node="carol")
+    home.put(5, node="self")
+    home.put(6, way="rx")
+    assert set(home.survey().waiting) == {
+        Waiting(bob, NORMAL, 2, 500, 1200),
+        Waiting(bob, BULK, 1, 900, 900),
+        Waiting(carol, NORMAL, 1, 1000, 1000),
+    }
+
+
+def test_why_tells_of_lines(home):
+    home.rules('[carrier.lan]\nkind = "net"\n[carrier.stick]\nnice = "FLASH"')
+    home.config = home.config_with("bob", addrs={"main": "10.0.0.1:5400"})
+    name = home.put(1)
+    lines = (Line("lan", "bob", LineState.WAITING, next_call=NOW + 120), Line("lan", "carol", LineState.TALKING))
+    assert home.why(str(name), Status("home", lines=lines)) == (
+        f"{name}: 1 KB NORMAL for bob waits for lan: lan calls in 2 minutes; "
+        "carrier stick takes only FLASH or more urgent."
     )
 
 

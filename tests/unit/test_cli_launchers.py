@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The launchers: found by name from anywhere, fast where they may be, and fourteen times the same."""
+"""The launchers: found by name from anywhere, fast where they may be, and all the same."""
 
 import os
 import pathlib
@@ -13,9 +13,13 @@ SCRIPTS = pathlib.Path(__file__).parent.parent.parent / "firmware" / "scripts"
 FIRMWARE = SCRIPTS.parent
 NAMES = (
     "ack",
+    "call",
+    "caller",
     "cfgmin",
     "cfgnew",
     "check",
+    "cronexpr",
+    "daemon",
     "exec",
     "file",
     "freq",

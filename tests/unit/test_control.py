@@ -11,18 +11,29 @@ import pytest
 import trio
 
 from muleteer.agent import control
+from muleteer.agent.call_desk import CallDesk
 from muleteer.agent.control import CLIENTS_MAX, LINE_SIZE_MAX, ControlServer, ControlSocket
 from muleteer.agent.control_client import ControlClient
+from muleteer.agent.events import CallEnded, CallErrand
+from muleteer.agent.exchanges import unreached
 from muleteer.agent.publisher import Publisher
-from muleteer.agent.status import Status
-from muleteer.errors import AgentRefused, AgentRunning, ConfigError, UnknownPacket
+from muleteer.agent.status import Line, LineState, SessionProgress, SessionSummary, Status
+from muleteer.carriers.online import OnlineTerms
+from muleteer.errors import AgentRefused, AgentRunning, CallRefused, ConfigError, UnknownPacket
+from muleteer.formats.ids import NodeId
 from muleteer.spool.disk import RealDisk
+
+BOB = NodeId(bytes(32))
+LINE = Line("lan", "bob", LineState.TALKING, progress=SessionProgress(received=1))
+SUMMARY = SessionSummary(established=True, received=2)
 
 
 class FakeDesk:
     def __init__(self) -> None:
         self.publisher = Publisher(Status(name="home"))
         self.tosses = 0
+        self.calls = CallDesk()
+        self.called = []
 
     def status(self):
         return self.publisher.status
@@ -32,6 +43,14 @@ class FakeDesk:
 
     def toss(self):
         self.tosses += 1
+
+    def follow(self, neighbour, carrier):
+        if carrier == "pigeon":
+            raise CallRefused(neighbour=neighbour, problem="no such carrier")
+        return self.calls.follow(BOB, neighbour)
+
+    async def call(self, ticket, carrier):
+        self.called.append((ticket.node, carrier))
 
     async def why(self, packet):
         if packet != "ABC":
@@ -99,6 +118,41 @@ async def test_a_watcher_sees_the_present_and_then_the_newest_change(served, des
         desk.publisher.publish(replace(desk.status(), delivered=2), wall=6.0)
         latest = json.loads(await read_line(stream))["status"]
         assert (latest["delivered"], latest["sequence"], latest["now"]) == (2, 2, 6.0)
+
+
+async def test_a_call_is_followed_to_its_end(served, desk):
+    def call(carrier=None):
+        with ControlClient(served) as client:
+            return list(client.call("bob", carrier))
+
+    told = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: _collect(told, call))
+        while not desk.called:
+            await trio.lowlevel.checkpoint()
+        desk.calls.note(None, (), (LINE,))
+        await trio.testing.wait_all_tasks_blocked()
+        ended = CallEnded(CallErrand(BOB, "lan", (), OnlineTerms(), "asked for"), unreached(BOB, None), SUMMARY)
+        desk.calls.note(ended, (), ())
+    assert told == [[LINE, ("lan", SUMMARY)]]
+    assert desk.called == [(BOB, None)]
+    with pytest.raises(AgentRefused, match="bob is not called: no such carrier"):
+        await trio.to_thread.run_sync(call, "pigeon")
+
+
+async def _collect(told, call):
+    told.append(await trio.to_thread.run_sync(call))
+
+
+async def test_who_hangs_up_during_a_call_is_forgotten(served, desk):
+    stream = await trio.open_unix_socket(served)
+    async with stream:
+        await stream.send_all(b'{"verb":"call","node":"bob"}\n')
+        while not desk.called:
+            await trio.lowlevel.checkpoint()
+    while desk.calls._tickets:
+        await trio.testing.wait_all_tasks_blocked()
+        await trio.lowlevel.checkpoint()
 
 
 async def test_nothing_new_is_not_published(desk):

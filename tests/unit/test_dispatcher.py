@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from muleteer.agent.allowance import Admission
 from muleteer.agent.bays import SHOWN, TABLE, Place, Sign
 from muleteer.agent.dispatcher import PATIENCE_SECONDS, TRIES_MAX, WAITING_STICKS_MAX, Dispatcher
 from muleteer.agent.events import (
@@ -25,8 +26,10 @@ from muleteer.agent.events import (
     TossDue,
     TossEnded,
     TossErrand,
+    TroubleChanged,
 )
 from muleteer.agent.status import BayState, Phase, Problem, Progress, Queue, RoundSummary, Status
+from muleteer.carriers.stick_plan import StickAllowance
 from muleteer.hotplug.recognise import StickFound
 
 BLUE = StickFound("/dev/sda1", "usb-0:1.1", "vfat", label="BLUE")
@@ -37,10 +40,13 @@ class Desk:
     """A dispatcher, and what was asked of it so far, in few words."""
 
     def __init__(self, *bays: str) -> None:
-        self.head = Dispatcher(
-            bays or ("left", "right"), lambda _bay, stick: (stick.label, object()), Status(name="home")
-        )
+        self.head = Dispatcher(bays or ("left", "right"), self.admit, Status(name="home"))
+        self.closed, self.until = None, None
         self.time = 1000.0
+
+    def admit(self, _bay, stick, now):
+        closed = self.closed is not None and (self.until is None or now.wall < self.until)
+        return Admission(stick.label, StickAllowance(), self.closed if closed else None, self.until)
 
     def __call__(self, event):
         return self.head.handle(event, self.now)
@@ -371,6 +377,81 @@ def test_an_agent_that_stops_beside_a_stuck_stick_ends_and_says_so_to_the_last(d
     assert desk.head.idle
     assert desk.bay().state is BayState.STUCK
     assert desk.bay().problem == STUCK
+
+
+NOT_NOW = Problem("not now: carrier stick is used 01:00-06:00", "leave it in, and its round begins by itself")
+
+
+@pytest.fixture
+def early(desk):
+    """A desk outside the carrier's hours, which begin in a minute; a stick is in and was left untouched."""
+    desk.closed, desk.until = NOT_NOW, desk.now.wall + 60
+    (errand,) = desk.begin()
+    assert errand.not_now == NOT_NOW
+    assert desk.bay().state is BayState.WORKING, "it is mounted"
+    desk.end(Ending.NOT_NOW, problem=NOT_NOW)
+    desk(SurveyEnded())
+    return desk
+
+
+def test_outside_its_hours_a_stick_may_be_pulled_and_it_is_said_why_nothing_happens(early):
+    bay = early.bay()
+    assert (bay.state, bay.runner, bay.problem, bay.waits) == (BayState.ATTENTION, "BLUE", NOT_NOW, True)
+    assert bay.last is None
+    assert early.head.status.last_round is None
+    assert early.head.idle
+
+
+def test_when_the_hours_begin_the_round_does_so_by_itself(early):
+    deadline = early.head.deadline()
+    assert early.time + 60 < deadline < early.time + 61
+    assert early.wait(59) == ()
+    (errand,) = early.wait(deadline - early.time)
+    assert (errand.stick, errand.not_now) == (BLUE, None)
+    assert early.bay().state is BayState.WORKING
+    assert early.bay().problem is None
+    early.end(sent=1)
+    assert (early.bay().state, early.bay().waits) == (BayState.SAFE, False)
+    early(SurveyEnded())
+    assert early.head.deadline() is None
+
+
+def test_when_the_time_becomes_sure_the_round_begins(early):
+    early.until = None
+    early(TroubleChanged("time", Problem("the time is not sure")))
+    assert early.head.deadline() is None
+    assert early.bay().problem == NOT_NOW
+    early.closed = None
+    assert kinds(early(TroubleChanged("time", None))) == [RoundErrand]
+
+
+def test_hours_that_changed_are_told(early):
+    early.closed = Problem("not now: carrier stick is used at other hours")
+    early(SpoolChanged())
+    assert early.bay().problem == early.closed
+
+
+def test_a_stick_that_is_pulled_while_it_waits_for_its_hours_interrupts_nothing(early):
+    early(StickVanished("left", BLUE.device))
+    assert (early.bay().state, early.bay().waits) == (BayState.EMPTY, False)
+    assert early.head.status.problems == ()
+    assert early.head.deadline() is None
+    assert early.wait(100) == ()
+
+
+def test_a_stick_that_is_pulled_while_it_is_found_too_early_interrupts_nothing(desk):
+    desk.closed = NOT_NOW
+    desk.begin()
+    desk(StickVanished("left", BLUE.device))
+    desk.end(Ending.NOT_NOW, problem=NOT_NOW)
+    assert desk.bay().state is BayState.EMPTY
+    assert desk.head.status.problems == ()
+
+
+def test_after_a_stop_no_hours_begin(early):
+    early(StopAsked())
+    assert early.wait(100) == ()
+    assert early.bay().state is BayState.ATTENTION
 
 
 def test_every_place_is_reached_and_left():

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from muleteer.agent.status import Bay, BayState, RoundSummary
-from muleteer.agent.why import Copy, PacketFacts, SetAside, World, limits, why
-from muleteer.config.appliance import CarrierRule, RunnerRule
+from muleteer.agent.why import Copy, PacketFacts, SetAside, World, why
+from muleteer.config.appliance import RunnerRule
+from muleteer.config.carrier_rules import CarrierRule, CarrierTerms, Variant, Window
+from muleteer.config.zone import utc_offset
 from muleteer.formats.niceness import BULK, MAX, NORMAL, PRIORITY
 
 NOW = 1_700_000_000.0
@@ -115,7 +117,40 @@ def test_without_an_agent_the_advice_is_to_start_one():
     assert "start `muleteer agent`" in why(LETTER, replace(EMPTY, bays=(Bay("left"),), agent_runs=False))
 
 
-def test_limits_name_what_is_limited_only():
-    assert limits(STICK) == "everything"
-    assert limits(CarrierRule("c", "stick", PRIORITY, None)) == "PRIORITY or more urgent"
-    assert limits(THIN) == "up to 100 MB, PRIORITY or more urgent"
+NIGHTLY = replace(STICK, window=Window(hours=((60, 360),)))  # NOW is 22:13 UTC
+
+
+def sticks(*rules, **changes):
+    world = replace(EMPTY, carriers=rules, offset=utc_offset, **changes)
+    return why(LETTER, world).partition(" for cabin ")[2]
+
+
+def test_a_carrier_outside_its_hours_takes_it_later():
+    assert sticks(NIGHTLY).startswith("waits for a stick: carrier stick takes it in 2 hours; no stick was seen")
+
+
+def test_a_stick_that_waits_for_its_hours_is_named():
+    waiting = Bay("left", BayState.ATTENTION, "blue", waits=True)
+    assert sticks(NIGHTLY, bays=(waiting,)).endswith("takes it in 2 hours; blue in bay left waits for its hours.")
+
+
+def test_hours_are_nothing_without_the_time():
+    assert "carrier stick has hours, and the time is not sure;" in sticks(NIGHTLY, sure=False)
+    night = Variant("night", NIGHTLY.window, None, (("nice", MAX),))
+    thin = CarrierRule("stick", "stick", PRIORITY, None, variants=(night,))
+    assert "waits for a stick: carrier stick has hours, and the time is not sure;" in sticks(thin, sure=False)
+
+
+def test_variants_count_for_those_they_are_for():
+    fat = Variant("fat", Window(), frozenset({"cabin"}), (("nice", MAX), ("size", None)))
+    thin = CarrierRule("stick", "stick", PRIORITY, 100)
+    assert "carrier stick takes everything" in sticks(replace(thin, variants=(fat,)))
+    assert sticks(replace(thin, variants=(replace(fat, neighbours=frozenset({"hut"})),))).startswith("is held")
+    tight = replace(fat, changes=(("nice", PRIORITY),))
+    assert "carrier stick takes only PRIORITY or more urgent." in sticks(replace(STICK, variants=(tight,)))
+
+
+def test_a_carrier_that_loads_nothing_or_not_for_this_neighbour_does_not_take_it():
+    assert "is held: carrier stick takes only what comes in." in sticks(replace(STICK, terms=CarrierTerms(send=False)))
+    others = replace(STICK, neighbours=frozenset({"hut"}))
+    assert "is held: carrier stick is not for cabin." in sticks(others)

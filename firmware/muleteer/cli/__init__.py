@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands: ``muleteer VERB`` and the fourteen drop-in ``nncp-*`` commands.
+"""The commands: ``muleteer VERB`` and the drop-in ``nncp-*`` commands.
 
 Only argument parsing, wiring and exit codes live here; what a command does is done by tossing, spool, carriers and
 config. `main` serves ``muleteer``, `nncp` serves the drop-ins by the name they were called by; each command has one

@@ -30,7 +30,9 @@ VERBS = {
     "agent": ("muleteer.cli.agent", "run the box: watch the bays, carry, toss"),
     "status": ("muleteer.cli.status", "show what is queued, carried and wrong"),
     "why": ("muleteer.cli.why", "say why a packet has not moved, and what would move it"),
+    "call": ("muleteer.cli.call", "call a neighbour now, and see it through"),
     "send": ("muleteer.cli.send", "queue many files in one go"),
+    "rules": ("muleteer.cli.rules", "show the table of carriers; turn NNCP's `calls` into rules, and back"),
     "panel": ("muleteer.cli.panel", "show lamps and pages, on hardware or in the terminal"),
     "demo": ("muleteer.cli.demo", "two boxes and a stick, simulated, in this terminal"),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fourteen drop-in ``nncp-*`` commands: told apart by the name they were called by.
+"""The drop-in ``nncp-*`` commands: told apart by the name they were called by.
 
 Exit status, as the reference has it: 0 done, 1 failed or misused, 2 malformed flags. Every error class is flattened
 to 1 here: scripts and mail servers know no other.
@@ -34,9 +34,13 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "nncp-ack": "nncp_ack",
+    "nncp-call": "nncp_call",
+    "nncp-caller": "nncp_caller",
     "nncp-cfgmin": "nncp_cfgmin",
     "nncp-cfgnew": "nncp_cfgnew",
     "nncp-check": "nncp_check",
+    "nncp-cronexpr": "nncp_cronexpr",
+    "nncp-daemon": "nncp_daemon",
     "nncp-exec": "nncp_exec",
     "nncp-file": "nncp_file",
     "nncp-freq": "nncp_freq",

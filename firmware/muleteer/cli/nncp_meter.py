@@ -19,12 +19,15 @@ _REWRITE = "\x1b[1A\x1b[2K"  # one line up, erase it
 
 
 class Meter:
-    """Progress of one packet; `total` 0 means unknown. Draws nothing before the first `show`."""
+    """Progress of one packet; `total` 0 means unknown. Draws nothing before the first `show`.
 
-    def __init__(self, verb: str, name: str, total: int) -> None:
+    `begun` is when (monotonic) it began, if not now.
+    """
+
+    def __init__(self, verb: str, name: str, total: int, begun: float | None = None) -> None:
         self._label = f"{verb} {_shortened(name)}"
         self._total = total
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() if begun is None else begun
         self._drawn = 0.0
 
     def show(self, done: int) -> None:

@@ -37,6 +37,16 @@ def claim_streams() -> None:
         sys.stderr = _writer(2)
 
 
+def take_streams() -> tuple[int, int]:
+    """Take standard input and output for ourselves alone; whatever else would use the three finds /dev/null there."""
+    reader, writer = os.dup(0), os.dup(1)
+    null = os.open(_NULL, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    return reader, writer
+
+
 def remark(text: str) -> None:
     """Write to standard error, for people; failing is not worth a word."""
     try:

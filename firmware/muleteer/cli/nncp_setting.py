@@ -70,13 +70,13 @@ class Setting:
 
         return Submitter(self.config, self.spool(), self.report())
 
-    def meter(self, verb: str, name: str, size: int) -> Callable[[int], None] | None:
+    def meter(self, verb: str, name: str, size: int, begun: float | None = None) -> Callable[[int], None] | None:
         """Return what to call with the bytes done of one packet; None if no progress is wanted."""
         if not self._progress:
             return None
         from muleteer.cli.nncp_meter import Meter
 
-        return Meter(verb, name, size).show
+        return Meter(verb, name, size, begun).show
 
     def require_keys(self) -> None:
         """Raise UsageError in a configuration without private keys (one made by ``nncp-cfgmin``)."""

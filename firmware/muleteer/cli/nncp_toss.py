@@ -37,7 +37,7 @@ FLAGS = (
     Flag("noarea", SWITCH, False, "leave area packets"),
     Flag("noack", SWITCH, False, "leave acknowledgements"),
 )
-_SKIPPED = {
+SKIPPED = {
     "nofile": (FILE,),
     "nofreq": (FREQ,),
     "noexec": (EXEC, EXEC_FAT),
@@ -45,6 +45,7 @@ _SKIPPED = {
     "noarea": (AREA,),
     "noack": (ACK,),
 }
+"""Which kinds of packets a flag leaves."""
 
 
 def run(given: Given) -> int:
@@ -55,7 +56,7 @@ def run(given: Given) -> int:
     options = TossOptions(
         nodes=frozenset([node for node, _ in setting.chosen(given.text("node"))]),
         nice=nice,
-        skip=frozenset([kind for flag, kinds in _SKIPPED.items() if given.on(flag) for kind in kinds]),
+        skip=frozenset([kind for flag, kinds in SKIPPED.items() if given.on(flag) for kind in kinds]),
         dry_run=given.on("dryrun"),
         seen=given.on("seen"),
     )
