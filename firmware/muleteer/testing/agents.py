@@ -7,6 +7,7 @@ still a process of its own, which `kill -9` ends like any other.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -44,9 +45,21 @@ for line in sys.stdin:
 
 
 class AgentBox:
-    """A box below `root`, made from an nncp.hjson (its paths are replaced) and more lines of muleteer.toml."""
+    """A box below `root`, made from an nncp.hjson (its paths are replaced) and more lines of muleteer.toml.
 
-    def __init__(self, root: str, hjson: str, rules: str = "", bays: tuple[str, ...] = ("left",)) -> None:
+    It listens only where `listen` says: many of them run on one machine at once. Nor does it use multicast.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        hjson: str,
+        rules: str = "",
+        bays: tuple[str, ...] = ("left",),
+        listen: tuple[str, ...] = (),
+        *,
+        multicast: bool = False,
+    ) -> None:
         self.root = root
         self.spool, self.incoming = f"{root}/spool", f"{root}/incoming"
         self.socket, self.config, self.nncp = f"{root}/agent.sock", f"{root}/muleteer.toml", f"{root}/nncp.hjson"
@@ -57,6 +70,7 @@ class AgentBox:
         for key, path in paths.items():
             hjson = re.sub(rf'"{key}": "[^"]*"', f'"{key}": "{path}"', hjson)
         lines = [f'nncp = "{self.nncp}"', "[agent]", f'socket = "{self.socket}"', f'name = "{os.path.basename(root)}"']
+        lines += [f"listen = {json.dumps(listen)}", f"multicast = {json.dumps(multicast)}"]
         for bay in bays:
             lines += [f"[bay.{bay}]", f'directory = "{self.bay(bay)}"']
         _write(self.nncp, hjson)

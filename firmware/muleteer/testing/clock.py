@@ -23,6 +23,14 @@ class FakeClock:
         """Return the seconds since the pretended boot."""
         return self._monotonic
 
+    def wall_ns(self) -> int:
+        """Return the wall time in nanoseconds."""
+        return round(self._wall * 1e9)
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass at once."""
+        self.advance(seconds)
+
     def advance(self, seconds: float) -> None:
         """Let time pass.
 
