@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from muleteer.carriers.stick_plan import StickAllowance
 from muleteer.formats.niceness import NORMAL
 from muleteer.spool.layout import RX
 from muleteer.tossing.acks import Acknowledger
@@ -22,14 +23,25 @@ if TYPE_CHECKING:
 class RoundAcknowledger:
     """Acknowledges what a round takes in; `silent` are the neighbours whose packets are not acknowledged.
 
+    `allowance` is that of the stick at hand: an acknowledgement whose packet is not here any more, and with it its
+    urgency, is urgent enough to go by the carrier that brought the packet. Else it would wait for ever.
+
     What is queued is durable after `flush`; what a round that breaks off leaves unflushed is gone without a trace, its
     packets are still on the stick.
     """
 
-    def __init__(self, config: Config, spool: Spool, log: Log, silent: Collection[NodeId]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        spool: Spool,
+        log: Log,
+        silent: Collection[NodeId],
+        allowance: StickAllowance | None = None,
+    ) -> None:
         self._config = config
         self._spool = spool
         self._silent = silent
+        self._allowance = allowance or StickAllowance()
         self._submitter = Submitter(config, spool, log)
         self._acknowledger = Acknowledger(config, spool, self._submitter, relayed=True)
         self._batch = spool.batch()
@@ -45,7 +57,8 @@ class RoundAcknowledger:
         if ack is None and not self._spool.has(node, RX, name):
             # Tossed already, just now or when it came the first time: its kind is not known any more. Should it have
             # been an acknowledgement, then its sender finds nothing to forget, and that is that.
-            ack = self._submitter.ack(self._config.neighbours[node], NORMAL, name, batch=self._batch)
+            nice = min(NORMAL, self._allowance.terms_for(node).nice)
+            ack = self._submitter.ack(self._config.neighbours[node], nice, name, batch=self._batch)
         return ack
 
     def flush(self) -> None:

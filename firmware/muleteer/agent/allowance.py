@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Combine the owner's rules into what one stick may carry. Pure.
 
-Three rules meet: the carrier's (how this kind of travel is limited), the runner's (this one stick), and the
-neighbour's (does it acknowledge). The tighter ceiling wins. A stick that no rule names may carry what its carrier may.
+Three rules meet: the carrier's (how this kind of travel is limited, now, for each neighbour), the runner's (this one
+stick), and the neighbour's (does it acknowledge). The tighter ceiling wins. A stick that no rule names may carry what
+its carrier may. Outside its carrier's hours a stick may do nothing.
 """
 
 from __future__ import annotations
@@ -10,19 +11,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from muleteer.carriers.stick_plan import StickAllowance
+from muleteer.agent.status import Problem
+from muleteer.carriers.stick_plan import StickAllowance, StickTerms
+from muleteer.config.rules_table import window_words
+from muleteer.config.zone import local_offset
 from muleteer.formats.niceness import MAX
 from muleteer.formats.safename import show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from muleteer.config.appliance import Appliance, CarrierRule, RunnerRule
+    from muleteer.agent.events import Now
+    from muleteer.config.appliance import Appliance, RunnerRule
+    from muleteer.config.carrier_rules import CarrierRule, CarrierTerms
     from muleteer.config.model import Config
+    from muleteer.config.zone import Offset
     from muleteer.formats.ids import NodeId
     from muleteer.hotplug.recognise import StickFound
 
 TITLE_LENGTH_MAX = 32  # characters; a FAT label has 11
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What becomes of a stick that is in a bay: under which name it runs, and what it may carry.
+
+    With `not_now` that is nothing, and the stick is left untouched, because its carrier is outside its hours. To be
+    asked for again `until` (wall; None: nobody knows when), and whenever the time becomes sure or leaps.
+    """
+
+    runner: str
+    allowance: StickAllowance
+    not_now: Problem | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +56,63 @@ class Rules:
     carry: Mapping[str, frozenset[NodeId] | None]  # by runner rule's name; None: for all
     acknowledging: Mapping[NodeId, float]  # neighbour -> seconds until a copy is overdue
     silent: frozenset[NodeId]  # neighbours whose packets we do not acknowledge
+    names: Mapping[NodeId, str]  # of all neighbours
+    offset: Offset = local_offset
 
-    def admit(self, bay: str, stick: StickFound) -> tuple[str, StickAllowance]:
-        """Return under which name a stick in a bay runs, and what it may carry."""
+    def admit(self, bay: str, stick: StickFound, now: Now) -> Admission:
+        """Return what becomes of a stick that is in a bay now."""
         carrier = self.carrier_of_bay[bay]
         rule = next((rule for rule in self.runners if names(rule, stick)), None)
-        if rule is None:
-            return title(stick), self._allow(carrier.nice, carrier.size, None, initialise=False)
-        return rule.name, self._allow(
-            min(carrier.nice, rule.nice),
-            min((size for size in (carrier.size, rule.size) if size is not None), default=None),
-            self.carry[rule.name],
-            initialise=rule.initialise,
+        runner = title(stick) if rule is None else rule.name
+        terms = carrier.terms_at(now.wall, None, now.sure, self.offset)
+        if terms is not None:
+            return Admission(runner, self._allow(carrier, terms, rule, now))
+        until = carrier.next_change(now.wall, self.offset) if now.sure else None
+        return Admission(runner, StickAllowance(send=False, receive=False), not_now(carrier, sure=now.sure), until)
+
+    def _allow(self, carrier: CarrierRule, terms: CarrierTerms, rule: RunnerRule | None, now: Now) -> StickAllowance:
+        general = combined(terms, rule)
+        special = {
+            node: combined(carrier.terms_at(now.wall, name, now.sure, self.offset), rule)
+            for node, name in self.names.items()
+        }
+        return StickAllowance(
+            general.nice,
+            general.size,
+            None if rule is None else self.carry[rule.name],
+            rule is not None and rule.initialise,
+            self.acknowledging,
+            general.send,
+            general.receive,
+            {node: terms for node, terms in special.items() if terms != general},
         )
 
-    def _allow(
-        self, nice: int, size: int | None, carry: frozenset[NodeId] | None, *, initialise: bool
-    ) -> StickAllowance:
-        return StickAllowance(min(nice, MAX), size, carry, initialise, self.acknowledging)
+
+def combined(terms: CarrierTerms | None, rule: RunnerRule | None) -> StickTerms:
+    """Return the tighter of what a carrier (None: it is not for this neighbour) and a runner's rule allow."""
+    if terms is None:
+        return StickTerms(send=False, receive=False)
+    nices = (MAX, terms.nice) if rule is None else (terms.nice, rule.nice)
+    sizes = (terms.size, None if rule is None else rule.size)
+    size = min((size for size in sizes if size is not None), default=None)
+    return StickTerms(min(nices), size, terms.send, terms.receive)
 
 
-def resolve(appliance: Appliance, config: Config) -> Rules:
+def not_now(carrier: CarrierRule, *, sure: bool) -> Problem:
+    """Return what to say of a stick that is in while its carrier is outside its hours."""
+    if not sure:
+        what, remedy = f"not now: carrier {carrier.name} has hours, and the time is not sure", "set the clock, or wait"
+        return Problem(what, f"{remedy}: its round begins by itself")
+    words = window_words(carrier.window)
+    plain = carrier.window.cron is None  # an expression is for those who may ask
+    said = words if plain else "at certain times only"
+    remedy = "leave it in, and its round begins by itself"
+    return Problem(
+        f"not now: carrier {carrier.name} is used {said}", remedy, details=() if plain else (f"it is used {words}",)
+    )
+
+
+def resolve(appliance: Appliance, config: Config, offset: Offset = local_offset) -> Rules:
     """Look up every name in the owner's rules; `require_known_names` has seen to it that there are no unknown ones."""
     neighbours = [(config.aliases[rule.name], rule) for rule in appliance.neighbours.values()]
     return Rules(
@@ -65,6 +122,8 @@ def resolve(appliance: Appliance, config: Config) -> Rules:
         {rule.name: _carry(config, rule) for rule in appliance.runners},
         {node: float(rule.overdue_s) for node, rule in neighbours if rule.acknowledges},
         frozenset(node for node, rule in neighbours if not rule.acknowledge),
+        {node: neighbour.name for node, neighbour in config.neighbours.items()},
+        offset,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from muleteer.config.appliance import Appliance
+    from muleteer.config.carrier_rules import CarrierRule
     from muleteer.config.model import Config, OwnKeys
     from muleteer.spool.port import Disk
 
@@ -71,6 +72,11 @@ class Box:
             )
         return self.config.own
 
+    @property
+    def lines(self) -> tuple[CarrierRule, ...]:
+        """The rules of the carriers that sessions go by, in the owner's order."""
+        return tuple(self.appliance.lines.values())
+
     def disk(self) -> Disk:
         """Return the machine's disk."""
         return RealDisk(sync=self.sync)
@@ -86,9 +92,9 @@ class Box:
     def surveyor(self) -> Surveyor:
         """Return who counts the spool."""
         spool = self.spool()
-        return Surveyor(self.config, self.rules, spool, Aside(spool), Ledger(spool))
+        return Surveyor(self.config, self.rules, spool, Aside(spool), Ledger(spool), self.lines)
 
     def inquiry(self) -> Inquiry:
         """Return who knows why a packet has not moved."""
         spool = self.spool()
-        return Inquiry(self.config, self.rules, spool, Aside(spool), Ledger(spool))
+        return Inquiry(self.config, self.rules, spool, Aside(spool), Ledger(spool), self.lines)

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
         def uptime(self) -> float:
             """Return the seconds since the machine booted."""
 
+        def wall_ns(self) -> int:
+            """Return the wall time in nanoseconds: the resolution of NNCP's log stamps."""
+
+        def sleep(self, seconds: float) -> None:
+            """Let that much time pass; for the threads of errands, which have nothing else to do meanwhile."""
+
 
 class RealClock:
     """The machine's clock."""
@@ -45,6 +51,14 @@ class RealClock:
     def uptime(self) -> float:
         """Return the seconds since the machine booted, sleep included."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wall_ns(self) -> int:
+        """Return the wall time in nanoseconds."""
+        return time.time_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Let the thread sleep."""
+        time.sleep(seconds)
 
 
 def wall_now() -> float:

@@ -16,15 +16,18 @@ import json
 import os
 import socket
 import stat
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from muleteer.agent.status import Line
 from muleteer.errors import AgentRunning, ConfigError, MuleteerError, UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from muleteer.agent.call_desk import Ticket
     from muleteer.agent.publisher import Watcher
     from muleteer.agent.status import Status
     from muleteer.spool.port import Disk, Lock
@@ -51,6 +54,12 @@ class Desk(Protocol):
 
     async def why(self, packet: str) -> str:
         """Return why a packet has not moved."""
+
+    def follow(self, neighbour: str, carrier: str | None) -> Ticket:
+        """Return a ticket for a call that is about to be asked for. Raises UsageError, CallRefused."""
+
+    async def call(self, ticket: Ticket, carrier: str | None) -> None:
+        """Note that a call is wanted. Raises CallRefused."""
 
 
 class ControlSocket:
@@ -172,6 +181,9 @@ class ControlServer:
             if request["verb"] == "watch":
                 await self._watch(stream)
                 return False
+            if request["verb"] == "call":
+                await self._call(stream, request)
+                return False
             reply = await self._reply(request)
         except MuleteerError as error:
             reply = _error_reply(error)
@@ -186,7 +198,7 @@ class ControlServer:
             case "toss":
                 self._desk.toss()
                 return _reply(done=True)
-        raise UsageError(problem="unknown verb: this agent knows status, watch, why and toss")
+        raise UsageError(problem="unknown verb: this agent knows status, watch, why, toss and call")
 
     async def _watch(self, stream: trio.SocketStream) -> None:
         async with trio.open_nursery() as nursery:
@@ -195,6 +207,18 @@ class ControlServer:
                 while await _send(stream, _status_reply(await watcher.next())):
                     pass
             nursery.cancel_scope.cancel()
+
+    async def _call(self, stream: trio.SocketStream, request: dict[str, str]) -> None:
+        """Ask for a call, and follow it to its end or until the client hangs up; the call goes on without it."""
+        carrier = request.get("carrier") or None
+        with self._desk.follow(request.get("node", ""), carrier) as ticket:
+            await self._desk.call(ticket, carrier)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_until_hung_up, stream, nursery.cancel_scope)
+                while isinstance(news := await ticket.next(), Line):
+                    await _send(stream, _encoded({"line": asdict(news)}))
+                await _send(stream, _encoded({"ended": asdict(news.summary), "carrier": news.carrier}))
+                nursery.cancel_scope.cancel()
 
 
 async def _until_hung_up(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
@@ -244,4 +268,8 @@ def _error_reply(error: MuleteerError) -> bytes:
 
 
 def _reply(**fields: object) -> bytes:
-    return json.dumps(fields).encode() + b"\n"
+    return _encoded(fields)
+
+
+def _encoded(fields: dict[str, object]) -> bytes:
+    return json.dumps(fields, default=lambda enum: enum.value).encode("utf-8", "backslashreplace") + b"\n"

@@ -2,23 +2,28 @@
 """Talk to a running agent over its unix socket: synchronous, for the panel and the command line.
 
 The language is one JSON object a line. Requests: ``{"verb": "status"}``, ``{"verb": "watch"}``,
-``{"verb": "why", "packet": NAME}``, ``{"verb": "toss"}``. Replies: ``{"status": {...}}`` (after ``watch``: one line a
-change, the newest only, until somebody hangs up), ``{"sentence": "..."}``, ``{"done": true}``, or
-``{"error": "...", "code": N}`` with the exit code of the error's class.
+``{"verb": "why", "packet": NAME}``, ``{"verb": "toss"}``, ``{"verb": "call", "node": NAME, "carrier": NAME}`` (the
+carrier may be left out). Replies: ``{"status": {...}}`` (after ``watch``: one line a change, the newest only, until
+somebody hangs up), ``{"sentence": "..."}``, ``{"done": true}``, or ``{"error": "...", "code": N}`` with the exit code
+of the error's class. After ``call``: ``{"line": {...}}`` at every change of the neighbour's line, and at last
+``{"ended": {...}, "carrier": NAME}``, after which the agent hangs up.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from muleteer.agent.status import Status
+from muleteer.agent.status import Line, SessionSummary, Status
 from muleteer.errors import AgentRefused, AgentUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
+
+T = TypeVar("T")
 
 REPLY_SIZE_MAX = 4 << 20  # a status is some kilobytes; a peer that sends more is no agent
 ANSWER_SECONDS = 30.0  # a "why" may have to list a spool of 50,000 packets from a cold card
@@ -79,6 +84,16 @@ class ControlClient:
         """Ask for a toss now; returns when the agent has noted it, not when it is done."""
         self._ask({"verb": "toss"})
 
+    def call(self, node: str, carrier: str | None = None) -> Iterator[Line | tuple[str, SessionSummary]]:
+        """Ask for a call now; yield the neighbour's line at every change, and last the carrier and how it ended."""
+        request = {"verb": "call", "node": node}
+        self._say(request if carrier is None else {**request, "carrier": carrier})
+        connection = self._connected()
+        connection.settimeout(None)  # a session may be quiet for long, and last for days
+        while "line" in (reply := self._reply()):
+            yield self._spoken(partial(Line.from_raw, reply["line"]))
+        yield str(reply.get("carrier", "")), self._spoken(lambda: SessionSummary(**reply["ended"]))
+
     def start_watch(self) -> None:
         """Ask for every change from now on; take them by `next_status`."""
         self._say({"verb": "watch"})
@@ -113,20 +128,23 @@ class ControlClient:
         except OSError as error:
             raise AgentUnreachable(path=self._path, problem=error.strerror or str(error)) from error
 
-    def _ask(self, request: dict[str, str]) -> dict[str, object]:
+    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
         self._say(request)
         try:
             return self._reply()
         except TimeoutError as error:
             raise AgentUnreachable(path=self._path, problem=f"no answer within {ANSWER_SECONDS:.0f} s") from error
 
-    def _parsed(self, reply: dict[str, object]) -> Status:
+    def _parsed(self, reply: dict[str, Any]) -> Status:
+        return self._spoken(lambda: Status.from_json(json.dumps(reply["status"])))
+
+    def _spoken(self, parse: Callable[[], T]) -> T:
         try:
-            return Status.from_json(json.dumps(reply["status"]))
+            return parse()
         except (KeyError, TypeError, ValueError) as error:
             raise AgentUnreachable(path=self._path, problem="it speaks another language, of another version") from error
 
-    def _reply(self) -> dict[str, object]:
+    def _reply(self) -> dict[str, Any]:
         try:
             line = self._line()
         except TimeoutError:

@@ -7,22 +7,30 @@ Nothing here acts.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from muleteer.agent.status import Problem, Progress, Queue, RoundSummary
+    from muleteer.agent.status import Problem, Progress, Queue, RoundSummary, SessionProgress, SessionSummary
+    from muleteer.carriers.online import OnlineTerms, SessionReport
     from muleteer.carriers.stick_plan import StickAllowance
+    from muleteer.formats.ids import NodeId
+    from muleteer.hotplug.interfaces import Interface
     from muleteer.hotplug.recognise import StickFound
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """One instant: wall time for stamps, monotonic time for waiting."""
+    """One instant: wall time for stamps and timetables, monotonic time for waiting.
+
+    `sure` is False while the wall time is only estimated: the machine's own clock is in the past.
+    """
 
     wall: float
     monotonic: float
+    sure: bool = True
 
 
 # ---------------------------------------------------------------------------------------------- events
@@ -50,6 +58,7 @@ class Ending(Enum):
     COMPLETE = auto()  # synced, verified, unmounted
     BLEMISHED = auto()  # unmounted, but something did not go as it should: see the problem
     FOREIGN = auto()  # not a runner: left untouched, unmounted
+    NOT_NOW = auto()  # its carrier is outside its hours: left untouched, unmounted
     GONE = auto()  # pulled in the middle
     BROKEN_OFF = auto()  # the agent is stopping; unmounted
     STUCK = auto()  # the agent is stopping, and the stick is still mounted
@@ -104,6 +113,18 @@ class TossEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is in tx for one neighbour, of one niceness; sizes are bytes. What also travels on a runner is in it."""
+
+    node: NodeId
+    nice: int
+    count: int
+    smallest: int
+    total: int
+    oldest: float | None = None  # wall time at which the one that waits longest was queued
+
+
+@dataclass(frozen=True, slots=True)
 class SurveyEnded:
     """The spool was counted."""
 
@@ -114,6 +135,82 @@ class SurveyEnded:
     problems: tuple[Problem, ...] = ()  # what was set aside, and what is overdue
     rest: float = 0.0  # seconds to let pass before the next survey: a large spool is not counted every second
     retry_in: float | None = None  # seconds until the next survey if nothing happens
+    waiting: tuple[Waiting, ...] = ()  # by neighbour and niceness, for the calls
+    began: float = -math.inf  # monotonic: when it began to look; what moved since then it may not have seen
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacesChanged:
+    """The network interfaces are now these: all that there are, up or not. The first one comes at start."""
+
+    interfaces: tuple[Interface, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDiscovered:
+    """A neighbour announced itself by multicast; told again at every announcement (each 10 seconds, as a rule).
+
+    `address` is ready for dialling, zone and port included; not authenticated. Good for two minutes.
+    """
+
+    node: NodeId
+    address: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAsked:
+    """Somebody wants a neighbour to be called now, by this carrier or (None) by the best one."""
+
+    node: NodeId
+    carrier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBegan:
+    """A peer is known and both keys fit: packets may move. Of a call, or (`incoming`) of one that we answered."""
+
+    node: NodeId
+    carrier: str
+    incoming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionProgressed:
+    """A session got on; newest wins, so some of these are never seen."""
+
+    node: NodeId
+    carrier: str
+    progress: SessionProgress
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call is over: no address answered, or the session is at its end. Every CallErrand ends in exactly one."""
+
+    errand: CallErrand
+    report: SessionReport
+    summary: SessionSummary
+    problem: Problem | None = None  # what it did is not all on record
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    """A session that a neighbour began (SessionBegan with `incoming`) is over."""
+
+    node: NodeId
+    carrier: str
+    report: SessionReport
+    summary: SessionSummary
+    problem: Problem | None = None  # what it did is not all on record
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleChanged:
+    """Something outside of errands went wrong, or (None) is right again: the port we listen on, the clock."""
+
+    source: str
+    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +228,14 @@ Event = (
     | TossDue
     | TossEnded
     | SurveyEnded
+    | InterfacesChanged
+    | PeerDiscovered
+    | CallAsked
+    | SessionBegan
+    | SessionProgressed
+    | CallEnded
+    | AnswerEnded
+    | TroubleChanged
     | StopAsked
 )
 
@@ -140,12 +245,13 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class RoundErrand:
-    """Do one whole round with this stick."""
+    """Do one whole round with this stick; with `not_now` only make sure that it is unmounted, and say that."""
 
     bay: str
     stick: StickFound
     runner: str  # the rule's name, or the stick's own
     allowance: StickAllowance
+    not_now: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +266,18 @@ class SurveyErrand:
     """Count the spool: what waits for which carrier, what was set aside."""
 
 
-Errand = RoundErrand | TossErrand | SurveyErrand
+@dataclass(frozen=True, slots=True)
+class CallErrand:
+    """Call this neighbour by this carrier: try the addresses in turn until one answers, then one session."""
+
+    node: NodeId
+    carrier: str
+    addresses: tuple[str, ...]  # best first; "host:port", "|command"
+    terms: OnlineTerms
+    scheduled: str  # why now, in words: "PRIORITY waits", "timetable 0 * * * *", "asked for"
+    interface: str | None = None  # go out by this interface and no other
+    proxy: str | None = None  # "socks5://host:port"
+    insist: bool = False  # somebody asked for it and waits for the result
+
+
+Errand = RoundErrand | TossErrand | SurveyErrand | CallErrand

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from muleteer.agent.lines import NeighbourLines
+from muleteer.agent.outlook import outlooks
 from muleteer.agent.survey import name_of
 from muleteer.agent.why import Copy, PacketFacts, SetAside, World, why
+from muleteer.config.zone import local_offset
 from muleteer.errors import AmbiguousPacket, UnknownPacket
 from muleteer.formats.safename import show
 from muleteer.spool.layout import RX, TX
 
 if TYPE_CHECKING:
     from muleteer.agent.allowance import Rules
+    from muleteer.agent.outlook import Outlook
     from muleteer.agent.status import Status
+    from muleteer.config.carrier_rules import CarrierRule
     from muleteer.config.model import Config
+    from muleteer.config.zone import Offset
     from muleteer.formats.ids import NodeId
     from muleteer.spool.aside import Aside
     from muleteer.spool.ledger import Ledger
@@ -31,9 +37,21 @@ SHOWN_LENGTH = 12  # letters of a name that tell it from others well enough
 class Inquiry:
     """Answers "why has this packet not moved?". Methods raise SpoolError when the disk fails."""
 
-    def __init__(self, config: Config, rules: Rules, spool: Spool, aside: Aside, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        config: Config,
+        rules: Rules,
+        spool: Spool,
+        aside: Aside,
+        ledger: Ledger,
+        lines: tuple[CarrierRule, ...] = (),
+        *,
+        offset: Offset = local_offset,
+    ) -> None:
         self._config = config
         self._rules = rules
+        self._lines = lines
+        self._offset = offset
         self._spool = spool
         self._aside = aside
         self._ledger = ledger
@@ -69,8 +87,11 @@ class Inquiry:
         return found[0]
 
     def _world(self, node: NodeId, way: str, entry: Entry, status: Status | None, now: float) -> World:
+        name, sure = name_of(self._config, node), status is None or status.time_sure
         return World(
             now=now,
+            sure=sure,
+            offset=self._offset,
             carriers=self._rules.carriers,
             runners=self._rules.runners,
             bays=() if status is None else status.bays,
@@ -80,7 +101,15 @@ class Inquiry:
             aside=self._set_aside(node, entry) if way == RX else None,
             tossing=status is not None and status.tossing,
             agent_runs=status is not None,
+            outlooks=self._outlooks(node, entry, now, sure=sure) if way == TX else (),
+            lines=() if status is None else tuple(line for line in status.lines if line.neighbour == name),
         )
+
+    def _outlooks(self, node: NodeId, entry: Entry, now: float, *, sure: bool) -> tuple[Outlook, ...]:
+        neighbour = self._config.neighbours.get(node)
+        if neighbour is None:
+            return ()
+        return outlooks(self._lines, NeighbourLines.of(neighbour), entry.nice, entry.size, now, sure, self._offset)
 
     def _overdue(self, node: NodeId) -> float | None:
         return self._rules.acknowledging.get(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from muleteer.agent.line_words import last_words, limits_words, line_words
 from muleteer.agent.status import BayState
 from muleteer.agent.wording import duration_words, nice_words, packets_words, size_words
 from muleteer.formats.safename import show
@@ -12,7 +13,7 @@ from muleteer.formats.safename import show
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from muleteer.agent.status import Bay, Problem, Progress, Queue, RoundSummary, Status
+    from muleteer.agent.status import Bay, Line, Problem, Progress, Queue, RoundSummary, Status
     from muleteer.agent.survey import NeighbourFacts
 
 STATE_WORDS = {
@@ -32,6 +33,7 @@ def page(status: Status, neighbours: Iterable[NeighbourFacts], now: float, *, ag
     """Return the whole page, with a final line end."""
     lines = [_headline(status, now, agent_runs=agent_runs)]
     lines += _section("Bays", _bays(status.bays, now))
+    lines += _section("Lines", _lines(status.lines, now))
     lines += _section("Waiting to go", _table(_queue_row(queue) for queue in status.queue) or ["nothing"])
     lines += _section("Neighbours", _table(_neighbour_row(facts) for facts in neighbours))
     lines += _section("Packets", _counts(status, agent_runs=agent_runs))
@@ -47,6 +49,8 @@ def _headline(status: Status, now: float, *, agent_runs: bool) -> str:
         words.append("no agent runs: this is straight from the spool")
     elif status.started is not None:
         words.append(f"up {duration_words(max(0.0, now - status.started))}")
+    if not status.time_sure:
+        words.append("time unsure")
     return " · ".join(words) + (f"\nnode {status.node}" if status.node else "")
 
 
@@ -89,6 +93,17 @@ def _round(bay: Bay, summary: RoundSummary, now: float) -> str:
 
 def _amount(count: int, size: int) -> str:
     return f"{count} ({size_words(size)})" if count else "nothing"
+
+
+def _lines(lines: tuple[Line, ...], now: float) -> list[str]:
+    """Return a row for each line, and below it what else there is to know, as far as there is."""
+    shown: list[str] = []
+    for line, row in zip(
+        lines, _table([show(o.neighbour), f"by {show(o.carrier)}", line_words(o)] for o in lines), strict=True
+    ):
+        shown.append(row)
+        shown += [f"    {more}" for more in (limits_words(line, now), last_words(line, now)) if more]
+    return shown
 
 
 def _queue_row(queue: Queue) -> list[str]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Do one round in its thread: mount, the carrier's round, unmount; and say how it ended.
 
+Outside its carrier's hours a stick is mounted and unmounted: only so is it known that it may be pulled.
+
 What a round can meet becomes its ending: a pulled stick (an event), a failing one, a mount that was refused, our own
 disk, a configuration that lets no acknowledgement be sent. The file system is unmounted in every case, nothing but that
 makes the bay safe to pull, and the round does not end before (but for a stick that is out, or an agent that stops).
@@ -18,12 +20,13 @@ from muleteer.agent.pace import Pace
 from muleteer.agent.seat import LeftoverSeat, take_seat
 from muleteer.agent.status import Phase, Problem, Progress, RoundSummary
 from muleteer.agent.toss_log import TossLog
-from muleteer.agent.trouble import problem_of
+from muleteer.agent.trouble import LOG_FAILED, problem_of
 from muleteer.agent.turns import WAIT_SECONDS_MAX, wait_for_turn
 from muleteer.agent.wording import packets_words
 from muleteer.carriers.stick import Round
 from muleteer.carriers.stick_report import Hold, RoundResult
 from muleteer.errors import CarrierError, MountRefused, MuleteerError, RunnerGone, StillMounted
+from muleteer.tossing.steady_log import SteadyLog
 
 if TYPE_CHECKING:
     import threading
@@ -62,7 +65,7 @@ class RoundWork:
         self._errand = errand
         self._report = report
         self._stop = stop
-        self._log = TossLog(box.config, box.disk(), journal)
+        self._log = SteadyLog(TossLog(box.config, box.disk(), journal, clock.wall_ns))
         self._pace = Pace(clock.monotonic)
         self._result = RoundResult()
         self._error: MuleteerError | None = None
@@ -80,7 +83,8 @@ class RoundWork:
             self._error = error
         else:
             try:
-                self._carry(seat)
+                if self._errand.not_now is None:
+                    self._carry(seat)
             except MuleteerError as error:
                 self._error = error
             finally:
@@ -112,10 +116,12 @@ class RoundWork:
         def go_on() -> bool:
             return seat.present() and not self._stop.is_set()
 
-        return wait_for_turn(spool, nodes, go_on, deadline, self._clock.monotonic)
+        return wait_for_turn(spool, nodes, go_on, deadline, self._clock.monotonic, self._clock.sleep)
 
     def _round(self, spool: Spool, seat: Seat, allowance: StickAllowance, *, writable: bool = False) -> Round:
-        acknowledger = RoundAcknowledger(self._box.config, spool, self._log, self._box.rules.silent)
+        acknowledger = RoundAcknowledger(
+            self._box.config, spool, self._log, self._box.rules.silent, self._errand.allowance
+        )
         return Round(
             spool,
             self._box.disk(),
@@ -137,7 +143,7 @@ class RoundWork:
 
     def _release(self, seat: Given) -> None:
         self._report(Progress(Phase.UNMOUNTING))
-        self._left = give_back(seat, self._stop.is_set, self._tell_stuck, self._clock.monotonic)
+        self._left = give_back(seat, self._stop.is_set, self._tell_stuck, self._clock.monotonic, self._clock.sleep)
         if self._left is not None and not seat.present():
             self._error = RunnerGone(runner=self._errand.runner)
             self._left = None
@@ -151,8 +157,12 @@ class RoundWork:
 
     def _tell_refusals(self) -> None:
         keys = {"bay": self._errand.bay, "runner": self._errand.runner}
+        if self._result.swept:
+            self._journal.event("litter of ours taken off", **keys, files=self._result.swept)
         for refusal in self._result.refusals.listed:
             self._journal.event("refused", where=refusal.where, reason=refusal.reason, **keys)
+        if self._log.problem:
+            self._journal.alarm(LOG_FAILED, problem=self._log.problem, **keys)
         for error in self._result.problems:
             self._journal.alarm("trouble in a round", problem=str(error), **keys)
 
@@ -175,8 +185,12 @@ class RoundWork:
     def _ending(self) -> Ending:
         if self._left is not None:
             return Ending.STUCK
-        if isinstance(self._error, RunnerGone):
-            return Ending.GONE
+        gone = isinstance(self._error, RunnerGone)
+        if self._errand.not_now is not None and (gone or self._error is None):
+            return Ending.NOT_NOW  # who pulls it then has interrupted nothing
+        return Ending.GONE if gone else self._ending_while_in()
+
+    def _ending_while_in(self) -> Ending:
         if self._error is not None or self._result.problems:
             return Ending.BLEMISHED
         if self._result.foreign:
@@ -192,6 +206,8 @@ class RoundWork:
             error = MountRefused(**error.facts)
         if error is not None:
             return problem_of(error, since)
+        if self._errand.not_now is not None:
+            return self._errand.not_now
         if not self._result.complete:
             return _unfinished_problem(since, stopped=self._stop.is_set())
         if self._locked():

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from muleteer.agent.events import RoundErrand, RoundProgressed, RoundStuck, SurveyErrand, TossErrand
+from muleteer.agent.events import CallErrand, RoundErrand, RoundProgressed, RoundStuck, SurveyErrand, TossErrand
 from muleteer.agent.status import Problem
 
 if TYPE_CHECKING:
-    from muleteer.agent.events import Errand, Event, RoundEnded, SurveyEnded, TossEnded
+    from collections.abc import Callable
+
+    from muleteer.agent.events import CallEnded, Errand, Event, RoundEnded, SurveyEnded, TossEnded
+    from muleteer.agent.mailbox import Mailbox
     from muleteer.agent.status import Progress
+    from muleteer.carriers.stream import WakeFlag
 
 REPORT_SECONDS = 0.1  # between two reports of one round: a lamp and a bar need no more
 THREADS_MAX = 64  # bays, a toss, a survey and questions at the same time; trio's default of 40 is for web servers
@@ -35,6 +39,9 @@ class Works(Protocol):
 
     def survey(self) -> SurveyEnded:
         """Count the spool."""
+
+    def call(self, errand: CallErrand, tell: Callable[[Event], None], stop: WakeFlag) -> CallEnded:
+        """Place a call; `tell` takes what happens meanwhile."""
 
 
 class ProgressSlot:
@@ -69,17 +76,30 @@ class ProgressSlot:
 
 
 class Runner:
-    """Runs errands; every event they bring goes into `events`."""
+    """Runs errands; every event they bring goes into `events`.
 
-    def __init__(self, works: Works, events: trio.MemorySendChannel[Event]) -> None:
+    Calls need two things more: a `mailbox` for what happens meanwhile, and `hang_up`, which ends sessions when set.
+    """
+
+    def __init__(
+        self,
+        works: Works,
+        events: trio.MemorySendChannel[Event],
+        mailbox: Mailbox | None = None,
+        hang_up: WakeFlag | None = None,
+    ) -> None:
         self._works = works
         self._events = events
+        self._mailbox = mailbox
+        self._hang_up = hang_up
         self._limiter = trio.CapacityLimiter(THREADS_MAX)
         self._stop = threading.Event()
 
     def stop(self) -> None:
         """Ask all errands to break off at their next safe place."""
         self._stop.set()
+        if self._hang_up is not None:
+            self._hang_up.set()
 
     async def run(self, errand: Errand) -> None:
         """Run one errand to its end and tell of it."""
@@ -92,6 +112,8 @@ class Runner:
                 )
             case SurveyErrand():
                 await self._events.send(await trio.to_thread.run_sync(self._works.survey, limiter=self._limiter))
+            case CallErrand():
+                await self._call(errand)
 
     async def _round(self, errand: RoundErrand) -> RoundEnded:
         slot = ProgressSlot()
@@ -100,6 +122,12 @@ class Runner:
             ended = await trio.to_thread.run_sync(self._works.round, errand, slot, self._stop, limiter=self._limiter)
             nursery.cancel_scope.cancel()
         return ended
+
+    async def _call(self, errand: CallErrand) -> None:
+        if self._mailbox is None or self._hang_up is None:
+            raise ValueError("this runner was not made for calls")
+        put = self._mailbox.put  # its end goes this way, too, or it would overtake what happened before
+        put(await trio.to_thread.run_sync(self._works.call, errand, put, self._hang_up, limiter=self._limiter))
 
     async def _forward(self, bay: str, slot: ProgressSlot) -> None:
         while True:

@@ -87,7 +87,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Bay:
-    """One place a stick can be in."""
+    """One place a stick can be in; with `waits` a round begins by itself when its carrier's hours do."""
 
     name: str
     state: BayState = BayState.EMPTY
@@ -95,6 +95,75 @@ class Bay:
     progress: Progress | None = None
     last: RoundSummary | None = None
     problem: Problem | None = None
+    waits: bool = False
+
+
+class LineState(Enum):
+    """What one carrier is doing for one neighbour."""
+
+    IDLE = "idle"  # could be used, nothing is to be done
+    CALLING = "calling"  # dialling, or shaking hands
+    TALKING = "talking"  # a session is under way
+    WAITING = "waiting"  # something is to be done later: see `next_call`
+    DOWN = "down"  # its interface is away or down, or its hours are over
+    EXHAUSTED = "exhausted"  # its budget is used up for now
+
+
+@dataclass(frozen=True, slots=True)
+class SessionProgress:
+    """How far a session is: whole packets, and bytes of packets (not of the wire), both ways."""
+
+    received: int = 0
+    received_bytes: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    receiving_total: int = 0  # bytes that we asked for so far
+    sending_total: int = 0  # bytes that we offered so far
+    wire: int = 0  # bytes of both ways that went over the link
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One finished session, or one call that nobody answered."""
+
+    ended: float | None = None
+    incoming: bool = False
+    established: bool = False  # False: nobody answered, or the keys did not fit
+    received: int = 0
+    received_bytes: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    wire: int = 0  # bytes of both ways that went over the link
+    held: int = 0  # packets above the carrier's ceilings or budget: they wait for another
+    complete: bool = False  # nothing that might have gone was left
+    said: str = ""  # how it ended, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One neighbour by one carrier. `neighbour` is a name: not for the panel."""
+
+    carrier: str
+    neighbour: str
+    state: LineState = LineState.IDLE
+    since: float | None = None
+    incoming: bool = False  # TALKING: the neighbour called us
+    progress: SessionProgress | None = None
+    last: SessionSummary | None = None
+    seen: float | None = None  # when a session with it was last established by this carrier
+    next_call: float | None = None
+    budget: int | None = None  # bytes (of the tightest budget that there is) ...
+    budget_left: int | None = None  # ... and what is left of it now
+    said: str = ""  # in words, what the state does not say
+    takes: str = ""  # the carrier's ceilings in words, without names: "up to 64 KB, FLASH or more urgent"
+    budget_per: str = ""  # "hour", "day" or "month"
+    metered: bool = False  # it costs, by its rule or by what its interface says
+
+    @classmethod
+    def from_raw(cls, raw: dict[str, Any]) -> Self:
+        """Read what JSON makes of a line. Raises ValueError, KeyError or TypeError if it is something else."""
+        state, progress = LineState(raw["state"]), _optional(SessionProgress, raw["progress"])
+        return cls(**{**raw, "state": state, "progress": progress, "last": _optional(SessionSummary, raw["last"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +195,17 @@ class Status:
     last_round: RoundSummary | None = None
     problems: tuple[Problem, ...] = ()
     sequence: int = 0  # grows with every published change
+    lines: tuple[Line, ...] = ()
+    time_sure: bool = True  # False: the wall time is only estimated, so timetables may be off
 
     @property
     def working(self) -> bool:
-        """True while anything moves: a round, or a toss."""
-        return self.tossing or any(bay.state is BayState.WORKING for bay in self.bays)
+        """True while anything moves: a round, a toss, or a session."""
+        return (
+            self.tossing
+            or any(bay.state is BayState.WORKING for bay in self.bays)
+            or any(line.state is LineState.TALKING for line in self.lines)
+        )
 
     def with_bay(self, bay: Bay) -> Status:
         """Return a copy with one bay replaced (or appended, if it is new)."""
@@ -165,6 +240,7 @@ def _children(raw: dict[str, Any]) -> dict[str, Any]:
         "queue": tuple(Queue(**queue) for queue in raw["queue"]),
         "last_round": _optional(RoundSummary, raw["last_round"]),
         "problems": tuple(_problem(problem) for problem in raw["problems"]),
+        "lines": tuple(Line.from_raw(line) for line in raw.get("lines", ())),
     }
 
 
@@ -177,6 +253,7 @@ def _bay(raw: dict[str, Any]) -> Bay:
         progress=None if progress is None else Progress(**{**progress, "phase": Phase(progress["phase"])}),
         last=_optional(RoundSummary, raw["last"]),
         problem=None if raw["problem"] is None else _problem(raw["problem"]),
+        waits=raw.get("waits", False),
     )
 
 

@@ -9,6 +9,8 @@ from muleteer.agent.clock import wall_now_ns
 from muleteer.spool.logbook import Logbook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from muleteer.agent.journal import Journal
     from muleteer.config.model import Config
     from muleteer.spool.port import Disk
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 class TossLog:
     """A log for the tossing layer. `event` raises SpoolError if the log file cannot be written."""
 
-    def __init__(self, config: Config, disk: Disk, journal: Journal) -> None:
-        self._logbook = Logbook(config.log, disk, wall_now_ns)
+    def __init__(self, config: Config, disk: Disk, journal: Journal, now_ns: Callable[[], int] = wall_now_ns) -> None:
+        self._logbook = Logbook(config.log, disk, now_ns)
         self._journal = journal
 
     def event(self, who: str, message: str, fields: list[tuple[str, str]], err: str | None = None) -> None:

@@ -40,7 +40,15 @@ WORDS: tuple[tuple[type[MuleteerError], str, str], ...] = (
 )
 
 
+LOG_FAILED = "NNCP's log file cannot be written"
+
+
 def problem_of(error: MuleteerError, since: float) -> Problem:
     """Return an error as what to show."""
     what, remedy = next((what, remedy) for kind, what, remedy in WORDS if isinstance(error, kind))
     return Problem(what, remedy, since, (str(error),))
+
+
+def log_problem(problem: str, since: float | None = None) -> Problem | None:
+    """Return what to show of a log that has gaps; None if `problem`, why it has them, is empty."""
+    return Problem(LOG_FAILED, "see `muleteer status`", since, (problem,)) if problem else None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from muleteer.config.units import show_size
 from muleteer.formats.niceness import BULK, FLASH, MAX, NORMAL, PRIORITY
 
 CLASSES = ((FLASH, "FLASH"), (PRIORITY, "PRIORITY"), (NORMAL, "NORMAL"), (BULK, "BULK"))
@@ -19,6 +20,16 @@ def size_words(size: float) -> str:
             digits = 1 if count < 9.95 and round(count, 1) % 1 else 0
             return f"{count:.{digits}f} {name}"
     return f"{size:.0f} bytes" if size != 1 else "1 byte"
+
+
+def limit_words(size: int) -> str:
+    """Return a limit in bytes as people wrote it ("64 KiB"), an odd one rounded down: never more than it is."""
+    written = show_size(size)
+    if size < SIZES[-1][0] or not written.endswith(" B"):
+        return written
+    unit = next(unit for unit, _ in SIZES if size >= unit)
+    step = unit / 10 if size < 10 * unit else unit
+    return size_words(size // step * step)
 
 
 def nice_words(nice: int) -> str:

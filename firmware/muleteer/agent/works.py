@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from muleteer.agent.events import RoundEnded, RoundErrand, SurveyEnded, TossEnded
+from muleteer.agent.budgets import Budgets
+from muleteer.agent.call_work import CallWork
+from muleteer.agent.events import Now, SurveyEnded, TossEnded
 from muleteer.agent.round_work import RoundWork
-from muleteer.agent.status import Problem
 from muleteer.agent.toss_log import TossLog
-from muleteer.agent.trouble import problem_of
+from muleteer.agent.trouble import log_problem, problem_of
 from muleteer.errors import MuleteerError, SpoolError
 from muleteer.hotplug.mounts import Mounts
 from muleteer.spool.aside import Aside
@@ -21,12 +22,14 @@ from muleteer.tossing.tosser import Tosser
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from muleteer.agent.box import Box
     from muleteer.agent.clock import Clock
-    from muleteer.agent.events import RoundEnded, RoundErrand, TossErrand
+    from muleteer.agent.events import CallEnded, CallErrand, Event, RoundEnded, RoundErrand, TossErrand
     from muleteer.agent.journal import Journal
     from muleteer.agent.runner import ProgressSlot
+    from muleteer.carriers.stream import WakeFlag
     from muleteer.tossing.terms import TossReport
 
 REST_FACTOR = 20.0  # a survey may take 5 % of one core, however large the spool is
@@ -39,12 +42,27 @@ TROUBLE_SECONDS = 60.0  # until a look at a spool that failed is taken again
 class BoxWorks:
     """The errands of one box."""
 
-    def __init__(self, box: Box, clock: Clock, journal: Journal, mounts: Mounts | None = None) -> None:
+    def __init__(
+        self,
+        box: Box,
+        clock: Clock,
+        journal: Journal,
+        mounts: Mounts | None = None,
+        *,
+        budgets: Budgets | None = None,
+        now: Callable[[], Now] | None = None,
+        give_way: Callable[[], bool] = lambda: False,
+        has_gone: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._give_way = give_way
+        self._has_gone = has_gone
+        self._budgets = budgets or Budgets()
+        self._now = now or (lambda: Now(clock.wall(), clock.monotonic()))
         self._box = box
         self._clock = clock
         self._journal = journal
         self._mounts = mounts or Mounts()
-        self._log = TossLog(box.config, box.disk(), journal)
+        self._log = TossLog(box.config, box.disk(), journal, clock.wall_ns)
 
     def round(self, errand: RoundErrand, report: ProgressSlot, stop: threading.Event) -> RoundEnded:
         """Do a whole round."""
@@ -64,20 +82,27 @@ class BoxWorks:
         )
         try:
             report = Tosser(box.config, spool, Aside(spool), self._log, options).toss(now)
-            box.ledger(spool).forget(report.retired)
+            box.ledger(spool).retire(report.retired)
         except MuleteerError as error:
             return TossEnded(problem=problem_of(error, now), retry_in=TROUBLE_SECONDS)
         return TossEnded(
             report.delivered,
             len(report.retired),
             self._retry_in(report, now),
-            _log_problem(report.log_problem, now) if report.log_problem else None,
+            log_problem(report.log_problem, now),
         )
 
     def _retry_in(self, report: TossReport, now: float) -> float | None:
         locked = LOCKED_SECONDS if report.locked else None
         due = None if report.next_try is None else max(RETRY_SECONDS_MIN, report.next_try - now)
         return min((seconds for seconds in (locked, due) if seconds is not None), default=None)
+
+    def call(self, errand: CallErrand, tell: Callable[[Event], None], stop: WakeFlag) -> CallEnded:
+        """Place a call."""
+        box, clock, journal = self._box, self._clock, self._journal
+        return CallWork(
+            box, self._budgets, clock, self._now, journal, errand, tell, stop, self._give_way, self._has_gone
+        ).run()
 
     def survey(self) -> SurveyEnded:
         """Count the spool."""
@@ -95,8 +120,6 @@ class BoxWorks:
             survey.travelling,
             survey.problems,
             rest if rest > REST_SECONDS_MIN * REST_FACTOR else 0.0,
+            waiting=survey.waiting,
+            began=began,
         )
-
-
-def _log_problem(problem: str, since: float) -> Problem:
-    return Problem("NNCP's log file cannot be written", "see `muleteer status`", since, (problem,))

@@ -113,6 +113,8 @@ class World:
             "[agent]",
             f'name = "{place.name}"',
             f"socket = {json.dumps(place.socket)}",
+            "listen = []",  # these two meet by stick alone
+            "multicast = false",
             "[bay.left]",
             f"directory = {json.dumps(place.bay)}",
             "[runner.blue]",
