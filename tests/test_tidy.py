@@ -23,13 +23,38 @@ ARROWS: dict[str, set[str]] = {
     "config": {"formats", "crypto"},
     "spool": {"formats", "crypto"},
     "tossing": {"spool", "formats", "config", "crypto"},
-    "carriers": {"spool", "config", "formats", "crypto"},
+    "engines": {"formats", "crypto"},
+    "carriers": {"engines", "spool", "config", "formats", "crypto"},
     "hotplug": {"config", "formats"},
-    "agent": {"carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto"},
+    "agent": {"carriers", "engines", "hotplug", "tossing", "spool", "config", "formats", "crypto"},
     "panel": {"agent", "config", "spool"},
     "demo": {"agent", "panel", "spool", "config", "formats", "crypto"},
-    "cli": {"demo", "agent", "panel", "carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto"},
-    "testing": {"agent", "panel", "carriers", "hotplug", "tossing", "spool", "config", "formats", "crypto", "cli"},
+    "cli": {
+        "demo",
+        "agent",
+        "panel",
+        "carriers",
+        "engines",
+        "hotplug",
+        "tossing",
+        "spool",
+        "config",
+        "formats",
+        "crypto",
+    },
+    "testing": {
+        "agent",
+        "panel",
+        "carriers",
+        "engines",
+        "hotplug",
+        "tossing",
+        "spool",
+        "config",
+        "formats",
+        "crypto",
+        "cli",
+    },
 }
 
 # One library (or one dangerous piece of the standard library), one owner.
@@ -49,7 +74,7 @@ GATES: dict[str, tuple[str, ...]] = {
     "hashlib": ("crypto.",),
     "random": ("testing.",),
     "secrets": (),
-    "subprocess": ("tossing.handles", "hotplug.mounts", "demo.", "testing."),
+    "subprocess": ("tossing.handles", "carriers.pipe", "hotplug.mounts", "demo.", "testing."),
     "trio": ("agent.", "carriers.", "panel.app", "panel.feed", "hotplug.", "cli."),
     "datetime": ("agent.clock",),
 }
@@ -71,6 +96,7 @@ CALL_GATES: dict[str, tuple[str, ...]] = {
         WRITERS,
     ),
     "os.open": OPENERS,
+    "os.write": (*WRITERS, "carriers.link"),  # into a pipe or socket
     "io.FileIO": ("cli.nncp_say",),  # around descriptors 0 to 2
     "io.open": (),
     **dict.fromkeys(
@@ -81,7 +107,8 @@ CALL_GATES: dict[str, tuple[str, ...]] = {
         ("os.system", "os.popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.posix_spawnp"), ("testing.",)
     ),
     **dict.fromkeys((f"os.exec{form}" for form in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")), ()),
-    **dict.fromkeys(("time.time", "time.time_ns", "time.localtime", "time.gmtime"), ("agent.clock", "testing.")),
+    **dict.fromkeys(("time.time", "time.time_ns", "time.gmtime"), ("agent.clock", "testing.")),
+    "time.localtime": ("config.zone", "testing."),  # the offset of an instant that it is given
     "os.urandom": ("crypto.entropy",),
     "os.getrandom": ("crypto.entropy",),
 }
@@ -96,13 +123,29 @@ SLOW_IMPORTS = (
     *("tomllib", "trio", "typing", "urllib", "zstandard"),
 )
 HOT = (
-    *("crypto.", "formats.", "spool.", "tossing.", "config.model", "config.load", "config.cache", "carriers.xfer"),
-    *("cli.nncp", "cli.flags"),
+    *(
+        "crypto.",
+        "formats.",
+        "engines.",
+        "spool.",
+        "tossing.",
+        "config.model",
+        "config.load",
+        "config.cache",
+        "config.cron",
+        "config.zone",
+    ),
+    *(f"carriers.{name}" for name in ("address", "call", "downloads", "exchange", "inflow", "link", "listener")),
+    *(
+        f"carriers.{name}"
+        for name in ("multicast", "online", "outflow", "socks", "spending", "stream", "tcp", "traffic")
+    ),
+    *("carriers.xfer", "cli.nncp", "cli.flags"),
 )
 HOT_EXCEPT = ("formats.zstd", "crypto.aead_bulk", "tossing.handles")
 
 ENTRIES = ("cli.main", "cli.nncp", "hotplug.mount_helper")
-THREADS = ("spool.overlap", "tossing.channel")  # the top of a thread: hands whatever happened to the thread that waits
+THREADS = ("spool.overlap", "spool.checker", "tossing.channel")  # the top of a thread: who waits learns what happened
 BANNED_NAMES = ("utils", "helpers", "common", "misc", "util")
 LINES_MAX = 400
 

@@ -57,7 +57,9 @@ def _visit(pair: Pair, node: str) -> tuple[float, int]:
     bay, socket = f"{pair.base}/{node}/bay", f"{pair.base}/{node}/sock"
     os.mkdir(bay)
     rules = pathlib.Path(pair.base, f"{node}.toml")
-    rules.write_text(f'nncp = "{pair.config(node)}"\n[agent]\nsocket = "{socket}"\n[bay.left]\ndirectory = "{bay}"\n')
+    rules.write_text(
+        f'nncp = "{pair.config(node)}"\n[agent]\nsocket = "{socket}"\nlisten = []\n[bay.left]\ndirectory = "{bay}"\n'
+    )
     argv = [sys.executable, "-m", "muleteer.cli.main", "agent", "--quiet", "--config", str(rules)]
     agent = subprocess.Popen(argv)
     try:

@@ -12,7 +12,10 @@ import shutil
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def median(costs: list[Cost]) -> Cost:
         statistics.median(c.cpu for c in costs),
         int(statistics.median(c.rss_kib for c in costs)),
     )
+
+
+def median_of(kind: type[T], runs: list[T]) -> T:
+    """The median of each field of some values of one dataclass by itself."""
+    return kind(*(statistics.median(getattr(run, field.name) for run in runs) for field in fields(kind)))
 
 
 def table(rows: list[Row]) -> str:

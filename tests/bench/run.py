@@ -20,6 +20,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from calls import header, idle, talks
 from huge import commands, rounds
 from measure import Cost, Row, median, run, table, total
 from pair import Pair
@@ -212,6 +213,41 @@ class Bench:
         )
         shutil.rmtree(f"{self.folder}/many")
 
+    def calls(self) -> list[str]:
+        n, mib, count = self.args.repeat, self.args.big_mib, self.args.many
+        print("\n".join(header()), flush=True)
+        rows = talks(f"{mib} MiB", mib, "MiB/s", self.pairs, self.queued_big, n)
+        rows += talks(f"{count} x 1 KiB", count, "packets/s", self.pairs, self.queued_many, n)
+        return ["", *header(), *rows, "", *self.resting()]
+
+    def resting(self) -> list[str]:
+        """What waits for calls and makes them: Go's two programs, and our one agent."""
+        pair = self.pairs["ours"]
+        pair.fresh()
+        go = self.pairs["go"]
+        config, rules = f"{pair.base}/calling.hjson", f"{pair.base}/calling.toml"
+        with open(pair.config("alice")) as file:
+            text = file.read()
+        calls = '"addrs": {"lan": "127.0.0.1:9"}, "calls": [{"cron": "0 0 1 1 *"}], "freq": {'
+        with open(config, "w") as file:
+            file.write(text.replace('"freq": {', calls, 1))
+        with open(rules, "w") as file:
+            file.write(f'nncp = "{config}"\n[agent]\nsocket = "{pair.base}/alice.sock"\nlisten = ["127.0.0.1:0"]\n')
+        return idle(
+            {
+                "nncp-daemon + nncp-caller (Go)": [
+                    [f"{go.commands}/nncp-daemon", "-cfg", config, "-quiet", "-bind", "127.0.0.1:0"],
+                    [f"{go.commands}/nncp-caller", "-cfg", config, "-quiet"],
+                ],
+                "nncp-daemon + nncp-caller (ours)": [
+                    [f"{OURS}/nncp-daemon", "-cfg", config, "-quiet", "-bind", "127.0.0.1:0"],
+                    [f"{OURS}/nncp-caller", "-cfg", config, "-quiet"],
+                ],
+                "muleteer agent": [[f"{OURS}/muleteer", "agent", "-c", rules]],
+            },
+            10.0,
+        )
+
     def equal_names(self) -> None:
         count = self.args.many
         toss = lambda p, peak: run(p.command("bob", "nncp-toss", "-quiet"), peak=peak)  # noqa: E731
@@ -262,6 +298,8 @@ def main() -> None:
         for group in (bench.startup, bench.large, bench.text_exec, bench.many, bench.listing, bench.equal_names):
             group()
         print(f"\n{table(bench.rows)}\n")
+        if not args.only or "call".startswith(args.only):
+            print("\n".join(bench.calls()))
         if not args.only:
             print(f"One packet of {args.huge_mib} MiB:\n\n| step | peak resident | speed |\n|---|---|---|")
             huge = random_file(f"{folder}/huge.bin", args.huge_mib * MIB)
