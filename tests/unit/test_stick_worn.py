@@ -11,7 +11,7 @@ import pytest
 from muleteer.carriers import stick_layout
 from muleteer.carriers.stick_patience import ROW_MAX, SPREAD_AFTER, Patience, spread
 from muleteer.carriers.stick_report import Hold
-from muleteer.errors import RunnerFailed, SpoolError, SpoolMissing
+from muleteer.errors import RunnerFailed, RunnerReadOnly, SpoolError, SpoolMissing
 from muleteer.spool.disk import FILE, UNKNOWN, DirEntry, RealDisk, ensure_dir
 from muleteer.testing.disk_file import FakeFile
 from muleteer.testing.sticks import CABIN, FARM, HOME, STICK, StickScene
@@ -289,3 +289,14 @@ class TestSyncing:
         result = scene.run()
         assert not result.complete
         assert any("could not be synced" in str(problem) for problem in result.problems)
+
+
+def test_a_stick_that_turned_read_only_in_the_sync_of_a_group_was_called_safe_without_a_word(scene, monkeypatch):
+    scene.lay_out(CABIN)
+    for number in range(5):
+        scene.queue(bytes([number]))
+    failing(scene, monkeypatch, "fsync_dir", lambda path: path == scene.stick_path(), errno.EROFS)
+    result = scene.run()
+    assert [type(problem) for problem in result.problems] == [RunnerReadOnly]
+    assert result.sent == 0
+    assert {held.hold for held in result.held} == {Hold.READ_ONLY}

@@ -216,8 +216,10 @@ class Writer:
         except OSError as error:
             failed, self._pending = self._pending, []
             fault = self._medium.meaning(error)
-            self._result.read_only |= fault is Fault.READ_ONLY
-            if any(self._medium.is_doubtful(self._directories[queued.node]) for queued in failed):
+            if fault is Fault.READ_ONLY:  # names may be there that no sync has proven: not a stick to call safe
+                self._result.read_only = True
+                self._result.problem(RunnerReadOnly(runner=self._medium.runner))
+            elif any(self._medium.is_doubtful(self._directories[queued.node]) for queued in failed):
                 self._result.problem(RunnerFailed(runner=self._medium.runner, problem=error.strerror))
             for queued in failed:
                 self._write_alone(queued)
