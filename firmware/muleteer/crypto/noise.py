@@ -11,7 +11,8 @@ Two values run through it: `h`, a hash of all that was said, which authenticates
 which every shared secret is mixed. A key is used for one message only, so its nonce is always 0 here; after the split
 the nonce counts, in little-endian.
 
-Why our own: the library that speaks it takes longer to load than all of ``nncp-call`` (DECISIONS.md), and it is a page. Checked against the published vectors and against frames of a real peer (tests/vectors).
+Why our own: the library that speaks it takes longer to load than all of ``nncp-call`` (DECISIONS.md), and it is a page.
+Checked against the published vectors and against frames of a real peer (tests/vectors).
 
 Message 1 can be recorded and sent again by anybody. Only a message under a key of `split` proves that the initiator is
 there.
